@@ -1,0 +1,1 @@
+"""The commands of `bandwatch`, one file each."""

@@ -1,0 +1,42 @@
+"""What the route of a band gives to its sinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..models.contest import Score
+from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """Windows that a gap or a band's geometry kept from being cut; `reason` is a gap's or `too_few_bins`."""
+
+    node: str
+    band: str
+    reason: str
+    windows: int
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A band model was fitted on `windows` windows of its own band, or loaded (`windows` 0)."""
+
+    node: str
+    band: str
+    windows: int
+    clusters: int
+    model: str
+
+
+Output = LevelledRow | Gap | Discarded | Assignment | Forecast | Score | Verdict | Fitted
+
+
+class Sink(Protocol):
+    """Where outputs go: metrics and logs, the status board, a file of records."""
+
+    def take(self, item: Output) -> None:
+        """Take one output; must not block and must not change it."""
+        ...

@@ -1,0 +1,1 @@
+"""Settings: the schema, and the YAML that ships."""

@@ -1,0 +1,1 @@
+"""Why: what a cluster looks like and what made a window belong to it."""

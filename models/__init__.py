@@ -1,0 +1,1 @@
+"""What is learned: encoder, band models, forecasters, and how they are trained, stored and run."""

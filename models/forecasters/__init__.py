@@ -1,0 +1,1 @@
+"""One forecaster, network or baseline, a file."""

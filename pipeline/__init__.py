@@ -1,0 +1,1 @@
+"""From radio, recording or socket to windows and histories; no learning here."""

@@ -1,0 +1,1 @@
+"""One recording format a file."""

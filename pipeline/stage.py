@@ -1,0 +1,42 @@
+"""The one protocol of the route: what a stage is, and how to drive it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from .frames import Gap
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
+
+
+class Stage(Protocol[In_contra, Out_co]):
+    """A step of the route with a memory of its own.
+
+    Contract, proven for every stage by `tests/jig.py`: chunking never changes an answer; inputs are left
+    as they were; `gap` ends whatever the stage was gathering, so that no output spans one; after `reset`
+    the stage behaves as a new one.
+    """
+
+    def push(self, item: In_contra) -> list[Out_co]:
+        """Take one item; return what became ready because of it, in order."""
+        ...
+
+    def gap(self, gap: Gap) -> list[Out_co]:
+        """The next item does not follow the last one."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything."""
+        ...
+
+
+def drive(stage: Stage[In, Out], items: Iterable[In | Gap]) -> list[Out]:
+    """Push every item through a stage, gaps as gaps, and gather what comes out."""
+    outputs: list[Out] = []
+    for item in items:
+        outputs += stage.gap(item) if isinstance(item, Gap) else stage.push(item)
+    return outputs

@@ -1,0 +1,131 @@
+"""The jig every stage of the route passes.
+
+All items at once equal one at a time; inputs are left as they were; reset equals new; two stages do not
+share memory; no output spans a gap.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bandwatch.pipeline.frames import Gap, GapReason, PsdFrame
+from bandwatch.pipeline.stage import drive
+
+SECOND = 1_000_000_000
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal in type and in every field, arrays to the bit, NaN equal to NaN."""
+    if type(left) is not type(right):
+        return False
+    if dataclasses.is_dataclass(left):
+        return all(same(getattr(left, f.name), getattr(right, f.name)) for f in dataclasses.fields(left))
+    if isinstance(left, np.ndarray):
+        return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    return left == right or (left != left and right != right)
+
+
+def assert_is_stage(
+    make: Callable[[], Any],
+    items: Sequence[Any],
+    *,
+    make_gap: Callable[[Any], Gap] | None = None,
+    gap_forgets: bool = True,
+) -> list[Any]:
+    """Prove the contract of `pipeline/stage.py` for a stage; return what it made of all items.
+
+    `make` builds a fresh stage; `items` are its inputs without gaps, enough for at least one output;
+    `make_gap(item)` is a gap just before an item. With `gap_forgets` the stage must answer after a gap as
+    a new one does.
+    """
+    before = copy.deepcopy(list(items))
+    at_once = drive(make(), items)
+    assert at_once, "the items given make the stage say nothing: nothing is proven"
+
+    one, other = make(), make()
+    singly: list[Any] = []
+    for item in items:
+        singly += one.push(item)
+        other.push(item)
+    assert same(singly, at_once), "one at a time differs from all at once"
+    assert same(list(items), before), "the stage changed its inputs"
+
+    one.reset()
+    assert same(drive(one, items), at_once), "reset is not new"
+
+    if make_gap is not None:
+        for cut in sorted({1, len(items) // 3, len(items) // 2, len(items) - 1}):
+            stage = make()
+            drive(stage, items[:cut])
+            stage.gap(make_gap(items[cut]))
+            after = drive(stage, items[cut:])
+            if gap_forgets:
+                assert same(after, drive(make(), items[cut:])), (
+                    f"a gap before item {cut} left something behind"
+                )
+            broken_at = _start_ns(items[cut])
+            early = [o for o in after if _start_ns(o) is not None and _start_ns(o) < broken_at]
+            assert broken_at is None or not early, f"{len(early)} outputs span the gap before item {cut}"
+    return at_once
+
+
+def _start_ns(item: Any) -> Any:
+    for name in ("start_ns", "time_ns"):
+        if hasattr(item, name):
+            return getattr(item, name)
+    return _start_ns(item.frame) if hasattr(item, "frame") else None
+
+
+def rows(
+    count: int,
+    *,
+    bins: int = 128,
+    duration_ns: int = SECOND,
+    seed: int = 0,
+    floor_db: float = -100.0,
+    **changes: Any,
+) -> list[PsdFrame]:
+    """Consecutive noisy rows of one band; `changes` are fields of every frame."""
+    random = np.random.default_rng(seed)
+    start_ns = 1_800_000_000 * SECOND
+    frames = []
+    for seq in range(count):
+        power_db = (floor_db + random.normal(0, 1, bins)).astype(np.float32)
+        power_db.flags.writeable = False
+        fields = {
+            "node": "node",
+            "band": "band",
+            "stream": 7,
+            "seq": seq,
+            "time_ns": start_ns + seq * duration_ns,
+            "duration_ns": duration_ns,
+            "center_hz": 868e6,
+            "bin_hz": 187.5,
+            "power_db": power_db,
+            "unit": "dBm/bin",
+        }
+        frames.append(PsdFrame(**(fields | changes)))
+    return frames
+
+
+def gap_before(item: Any, reason: GapReason = "lost", lost_rows: int | None = 1) -> Gap:
+    """A gap between an item of a band and the one before it."""
+    frame = getattr(item, "frame", item)
+    return Gap(
+        node=frame.node,
+        band=frame.band,
+        after_seq=getattr(frame, "seq", 0) - 1,
+        lost_rows=lost_rows,
+        lost_samples=None,
+        reason=reason,
+        time_ns=_start_ns(frame),
+    )
