@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 Int64 = NDArray[np.int64]
@@ -20,7 +21,7 @@ GapReason = Literal["overflow", "lost", "retuned", "gain", "clock", "restart", "
 NS_PER_S = 1_000_000_000
 
 
-def read_only(array: NDArray) -> NDArray:
+def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """The same array, its write flag off."""
     array.flags.writeable = False
     return array

@@ -10,10 +10,9 @@ from .frames import Gap
 In = TypeVar("In")
 Out = TypeVar("Out")
 In_contra = TypeVar("In_contra", contravariant=True)
-Out_co = TypeVar("Out_co", covariant=True)
 
 
-class Stage(Protocol[In_contra, Out_co]):
+class Stage(Protocol[In_contra, Out]):
     """A step of the route with a memory of its own.
 
     Contract, proven for every stage by `tests/jig.py`: chunking never changes an answer; inputs are left
@@ -21,11 +20,11 @@ class Stage(Protocol[In_contra, Out_co]):
     the stage behaves as a new one.
     """
 
-    def push(self, item: In_contra) -> list[Out_co]:
+    def push(self, item: In_contra) -> list[Out]:
         """Take one item; return what became ready because of it, in order."""
         ...
 
-    def gap(self, gap: Gap) -> list[Out_co]:
+    def gap(self, gap: Gap) -> list[Out]:
         """The next item does not follow the last one."""
         ...
 

@@ -1,0 +1,103 @@
+"""Rows become forecast steps: averages over 60 s, or over one row where that is longer."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .frames import NS_PER_S, Gap, PsdFrame, Step, read_only
+
+MOST_FREQUENCIES = 256
+LEAST_COVERAGE = 0.5
+
+
+class Steps:
+    """Stage PsdFrame -> Step: the mean of a band's rows over each step, at most 256 frequencies.
+
+    Steps of `step_s` seconds lie on whole multiples of it in UTC; where a row lasts as long or longer,
+    each row is a step. A row belongs to the step that holds its start, or to the next one if that step is
+    closed already (row times jitter). A step is closed by the row that reaches its end, and given out if
+    rows cover at least half of it. Values are means of the rows' dB (or counts) as the papers' data are;
+    bands of more than `most_frequencies` bins are averaged over groups of neighbours.
+    """
+
+    def __init__(self, step_s: float = 60.0, most_frequencies: int = MOST_FREQUENCIES) -> None:
+        self._wanted_ns = round(step_s * NS_PER_S)
+        self._most_frequencies = most_frequencies
+        self.reset()
+
+    def reset(self) -> None:
+        self._axis: tuple[float, float, int, int] | None = None
+        self._grouping = FrequencyGroups(0, 0.0, 1.0, self._most_frequencies)
+        self._step_ns = self._wanted_ns
+        self._next_index = 0
+        self._index: int | None = None
+        self._sum: NDArray[np.float64] = np.zeros(0)
+        self._rows = 0
+
+    def gap(self, gap: Gap) -> list[Step]:  # noqa: ARG002 - whatever the reason, no step spans it
+        self._index = None
+        self._rows = 0
+        return []
+
+    def push(self, item: PsdFrame) -> list[Step]:
+        axis = (item.center_hz, item.bin_hz, item.bins, item.duration_ns)
+        if axis != self._axis:
+            self.reset()
+            self._take_axis(item)
+            self._axis = axis
+        if item.duration_ns >= self._wanted_ns:
+            return [self._step(item, item.time_ns, item.power_db.astype(np.float64), 1)]
+        index = max(item.time_ns // self._step_ns, self._next_index)
+        if index != self._index:
+            self._index = index
+            self._rows = 0
+        if self._rows == 0:
+            self._sum[:] = item.power_db
+        else:
+            self._sum += item.power_db
+        self._rows += 1
+        if item.end_ns < (index + 1) * self._step_ns:
+            return []
+        self._next_index = index + 1
+        self._index = None
+        rows, self._rows = self._rows, 0
+        if rows * item.duration_ns < LEAST_COVERAGE * self._step_ns:
+            return []
+        return [self._step(item, index * self._step_ns, self._sum / rows, rows)]
+
+    def _take_axis(self, frame: PsdFrame) -> None:
+        self._step_ns = max(self._wanted_ns, frame.duration_ns)
+        self._grouping = FrequencyGroups(frame.bins, frame.first_hz, frame.bin_hz, self._most_frequencies)
+        self._sum = np.zeros(frame.bins)
+
+    def _step(self, frame: PsdFrame, start_ns: int, mean_db: NDArray[np.float64], rows: int) -> Step:
+        return Step(
+            node=frame.node,
+            band=frame.band,
+            step_s=self._step_ns / NS_PER_S,
+            start_ns=start_ns,
+            end_ns=start_ns + self._step_ns,
+            frequencies_hz=self._grouping.frequencies_hz,
+            values=read_only(self._grouping.average(mean_db).astype(np.float32)),
+            rows=rows,
+        )
+
+
+class FrequencyGroups:
+    """Neighbouring bins averaged until at most `most` are left; the last group may be smaller."""
+
+    def __init__(self, bins: int, first_hz: float, bin_hz: float, most: int) -> None:
+        self.size = max(1, math.ceil(bins / most))
+        self._firsts = np.arange(0, bins, self.size)
+        self._counts = np.diff(np.append(self._firsts, bins))
+        middles = self._firsts + (self._counts - 1) / 2
+        self.frequencies_hz = read_only(first_hz + middles * bin_hz)
+
+    def average(self, bins_db: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shape: [bins] -> [F]."""
+        if self.size == 1:
+            return bins_db
+        return np.add.reduceat(bins_db, self._firsts) / self._counts
