@@ -27,17 +27,17 @@ def srd_868_emitters() -> tuple[Emitter, ...]:
     """Who is heard around 868.3 MHz in a town: parameters from the band's standards and from what a
     testbed recorded there (bursts to 23 dB above the floor, day busier than night)."""
     return (
-        SpreadFrames(Poisson(90, 0.5), 868.3e6, 300e3, (0.05, 0.5), (4.0, 14.0)),
+        SpreadFrames(Poisson(300, 0.5), 868.3e6, 300e3, (0.05, 0.5), (4.0, 14.0)),
         UltraNarrowHops(
-            Poisson(40, 0.3), (868.201e6, 868.391e6), (100.0, 1000.0), (1.9, 2.2), (0.05, 0.5), (8.0, 23.0)
+            Poisson(150, 0.3), (868.201e6, 868.391e6), (100.0, 1000.0), (1.9, 2.2), (0.05, 0.5), (8.0, 23.0)
         ),
-        LoraBursts(Poisson(60, 0.4), 868.3e6, 125e3, (9, 12), (25, 60), (4.0, 14.0)),
-        FskTelemetry(Periodic(37.0, 1.5, 3.0), 868.216e6, 2.6e3, 2.2e3, (0.15, 0.45), (17.0, 21.0)),
+        LoraBursts(Poisson(150, 0.4), 868.3e6, 125e3, (9, 12), (25, 60), (4.0, 14.0)),
+        FskTelemetry(Periodic(15.0, 1.5, 3.0), 868.216e6, 2.6e3, 2.2e3, (0.15, 0.45), (17.0, 21.0)),
         FskTelemetry(Periodic(300.0, 4.0, 20.0), 868.352e6, 5.0e3, 3.0e3, (6.0, 9.0), (10.0, 14.0)),
-        OokRemote(Poisson(25, 0.9), (868.226e6, 868.246e6), 2.0e3, (0.04, 0.1), (0.1, 0.5), (3, 8), (8, 20)),
-        Carrier(Periodic(1500.0, 300.0), 868.331e6, 30.0, 400.0, 700.0, (500.0, 1000.0), (5.0, 9.0)),
+        OokRemote(Poisson(60, 0.9), (868.226e6, 868.246e6), 2.0e3, (0.04, 0.1), (0.1, 0.5), (3, 8), (8, 20)),
+        Carrier(Periodic(900.0, 120.0), 868.331e6, 30.0, 400.0, 700.0, (300.0, 600.0), (5.0, 9.0)),
         WidebandInterference(
-            Poisson(12, 0.6), (868.2e6, 868.392e6), (60e3, 400e3), (0.6, 8.0), 0.4, 4.0, (3.0, 9.0)
+            Poisson(40, 0.6), (868.2e6, 868.392e6), (60e3, 400e3), (0.6, 8.0), 0.4, 4.0, (3.0, 9.0)
         ),
     )
 
@@ -46,8 +46,9 @@ def srd_868_emitters() -> tuple[Emitter, ...]:
 class Scene:
     """A band: `bins` bins of `bin_hz` around `center_hz`, `rows_per_second` rows, in dBFS/bin.
 
-    `averaged_spectra` is how many independent spectra a row averages: it need not be whole, and makes
-    every bin a chi-square average of twice as many degrees of freedom (noise_mean_db, noise_std_db).
+    `averaged_spectra` is how many independent spectra a row averages, K: every bin is a chi-square of 2 K
+    degrees of freedom over its mean, so K need not be whole. `bin_correlation` is the correlation of
+    neighbouring bins' power (0.44 behind a Hann window). `resolution_db` is the step of the values, or 0.
     The receiver's filter loses `roll_off_db` at both ends over `roll_off_share` of the bins each; its own
     DC line stands `dc_line_db` over the floor in the middle. Defaults resemble a testbed's 868 MHz band.
 
@@ -63,6 +64,8 @@ class Scene:
     roll_off_db: float = 2.6
     roll_off_share: float = 0.125
     dc_line_db: float = 2.0
+    bin_correlation: float = 0.0
+    resolution_db: float = 0.0
     emitters: tuple[Emitter, ...] = field(default_factory=srd_868_emitters)
 
     def __post_init__(self) -> None:
@@ -74,13 +77,17 @@ class Scene:
             raise BadInput(
                 f"scene: rows_per_second is {self.rows_per_second}, at most {NS_PER_S} is possible"
             )
-        for name in ("noise_floor_db", "roll_off_db", "dc_line_db"):
+        for name in ("noise_floor_db", "roll_off_db"):
             if not math.isfinite(getattr(self, name)):
                 raise BadInput(f"scene: {name} is {getattr(self, name)}, it must be finite")
-        if self.dc_line_db < 0:
-            raise BadInput(f"scene: dc_line_db is {self.dc_line_db}, it must be at least 0")
-        if not 0 <= self.roll_off_share <= 0.5:
-            raise BadInput(f"scene: roll_off_share is {self.roll_off_share}, it must be in 0..0.5")
+        for name, least, most in (
+            ("dc_line_db", 0.0, 100.0),
+            ("roll_off_share", 0.0, 0.5),
+            ("bin_correlation", 0.0, 0.6),
+            ("resolution_db", 0.0, 10.0),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise BadInput(f"scene: {name} is {getattr(self, name)}, it must be in {least:g}..{most:g}")
 
     @property
     def duration_ns(self) -> int:

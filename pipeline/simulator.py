@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .arrivals import DAY_SECONDS, Stretch
+from .averaged_spectra import AveragedSpectra
 from .errors import BadInput
 from .frames import NS_PER_S, Float32, PsdFrame, read_only
 from .patches import Emission, Patch, Transmission, paint
@@ -49,6 +50,7 @@ class Simulator:
         self._seed = seed
         self._raster = self.scene.raster
         self._filter, self._dc_line = _receiver(self.scene)
+        self._spectra = AveragedSpectra(self.scene.averaged_spectra, self.scene.bin_correlation)
         self._rows_given = 0
         self._chunks_made = 0
         self._chunk = np.empty((0, self.scene.bins), np.float32)
@@ -137,14 +139,16 @@ class Simulator:
 
         power *= self._filter
         power += self._dc_line
-        power *= self._random(chunk, 0).standard_gamma(
-            self.scene.averaged_spectra, power.shape, dtype=np.float32
-        )
-        # A gamma of few degrees can round to zero, which has no logarithm.
+        power *= self._spectra.draw((CHUNK_ROWS, self.scene.bins), self._random(chunk, 0))
+        # A chi-square of few degrees can round to zero, which has no logarithm.
         np.maximum(power, np.finfo(np.float32).tiny, out=power)
         np.log10(power, out=power)
         power *= np.float32(10)
-        power += np.float32(self.scene.noise_floor_db - 10 * math.log10(self.scene.averaged_spectra))
+        power += np.float32(self.scene.noise_floor_db)
+        if self.scene.resolution_db:
+            step = np.float32(self.scene.resolution_db)
+            np.round(power / step, out=power)
+            power *= step
         return power
 
     def _plan(self, chunk: int, from_seconds: float, to_seconds: float) -> None:

@@ -61,9 +61,11 @@ class _Draw:
             rows_per_second=self._rows_per_second,
             noise_floor_db=self._random.uniform(-140.0, -60.0),
             averaged_spectra=averaged_spectra,
-            roll_off_db=self._random.choice((0.0, self._random.uniform(0.5, 6.0))),
+            roll_off_db=float(self._random.choice((0.0, self._random.uniform(0.5, 6.0)))),
             roll_off_share=self._random.uniform(0.01, 0.2),
-            dc_line_db=self._random.choice((0.0, self._random.uniform(0.5, 12.0))),
+            dc_line_db=float(self._random.choice((0.0, self._random.uniform(0.5, 12.0)))),
+            bin_correlation=float(self._random.choice((0.0, self._random.uniform(0.1, 0.5)))),
+            resolution_db=float(self._random.choice((0.0, 0.0, 0.0, 0.5, 1.0))),
             emitters=tuple(emitters),
         )
 

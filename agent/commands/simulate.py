@@ -1,0 +1,42 @@
+"""`bandwatch simulate`: a recording of the simulated band and its truth."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ...pipeline.errors import BadInput
+from ...pipeline.frames import NS_PER_S
+from ...pipeline.simulated_recording import write_recording
+from ...pipeline.simulator import Simulator
+
+
+def simulate_command(
+    seconds: Annotated[float, typer.Option(help="How long a stretch of the band to record.")],
+    out: Annotated[Path, typer.Option(help="The recording: .npy, .npz or .h5; its sidecar is OUT.yaml.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same recording.")] = 0,
+    truth: Annotated[
+        Path | None, typer.Option(help="Where to write what was sent, one JSON object a line.")
+    ] = None,
+) -> None:
+    """Write a recording of the simulated 868 MHz band, and the truth about it.
+
+    Example: bandwatch simulate --seconds 3600 --seed 7 --out band.h5 --truth band.truth.jsonl
+    """
+    simulator = Simulator(seed)
+    row_seconds = simulator.scene.duration_ns / NS_PER_S
+    if not (math.isfinite(seconds) and seconds >= row_seconds):
+        raise BadInput(f"--seconds is {seconds:g}, it must be a number of at least one row, {row_seconds:g}")
+    rows = round(seconds / row_seconds)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("simulating", total=rows)
+        write_recording(
+            simulator, out, rows, truth_path=truth, on_rows=lambda done: progress.advance(task, done)
+        )
+    typer.echo(f"{out}: {rows} rows of {simulator.scene.bins} bins, {rows * row_seconds:g} s")
