@@ -1,0 +1,89 @@
+"""Which windows of a table of steps train a forecaster, and which validate it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..pipeline.errors import BadInput
+from ..pipeline.frames import Float32, Int64
+from ..pipeline.histories import HISTORY_STEPS
+from .forecasters.forecaster import HORIZON_STEPS
+from .step_table import StepTable
+
+LEAST_TRAINING_WINDOWS = 32
+VALIDATION_SHARE = 0.2
+WINDOW_STEPS = HISTORY_STEPS + HORIZON_STEPS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForecastSplit:
+    """A table's steps, scaled, and the rows at which training and validation windows begin (int64).
+
+    Validation windows are those whose targets lie wholly in the last 0.2 of the rows; training windows
+    lie wholly before. `mean_db` float32 [F] and `scale_db` are of the training windows' rows alone.
+    """
+
+    scaled: Float32
+    mean_db: Float32
+    scale_db: float
+    training: Int64
+    validation: Int64
+
+    @classmethod
+    def of(cls, table: StepTable) -> ForecastSplit:
+        """Cut and scale. Raises BadInput where there are too few windows of 36 unbroken, finite steps."""
+        name = f"{table.node}/{table.band}"
+        rows = len(table.values)
+        held_out = rows - round(rows * VALIDATION_SHARE)
+        firsts = _window_firsts(table)
+        training = firsts[: np.searchsorted(firsts, held_out - WINDOW_STEPS, side="right")]
+        validation = firsts[np.searchsorted(firsts, held_out - HISTORY_STEPS) :]
+        if len(training) < LEAST_TRAINING_WINDOWS or not len(validation):
+            raise BadInput(
+                f"forecast training of {name}: {rows} steps give {len(training)} training and "
+                f"{len(validation)} validation windows of {WINDOW_STEPS} unbroken steps, "
+                f"needs at least {LEAST_TRAINING_WINDOWS} and 1"
+            )
+        seen = table.values[np.unique(training[:, np.newaxis] + np.arange(WINDOW_STEPS))].astype(np.float64)
+        mean_db = seen.mean(axis=0).astype(np.float32)
+        # A band that never moved has no scale: any will do.
+        scale_db = float(np.sqrt(np.square(seen - mean_db).mean())) or 1.0
+        scaled = ((table.values - mean_db) / np.float32(scale_db)).astype(np.float32)
+        return cls(scaled, mean_db, scale_db, training, validation)
+
+    def batch(self, firsts: Int64) -> tuple[Tensor, Tensor]:
+        """Shape: [n] -> histories [n, 24, F], targets [n, 12, F], both scaled."""
+        windows = torch.from_numpy(self.scaled[firsts[:, np.newaxis] + np.arange(WINDOW_STEPS)])
+        return windows[:, :HISTORY_STEPS], windows[:, HISTORY_STEPS:]
+
+    def validation_rmse_db(self, network: nn.Module) -> float:
+        """Of the network's forecasts of the validation windows; leaves it in evaluation mode."""
+        network.eval()
+        square = 0.0
+        with torch.inference_mode():
+            for start in range(0, len(self.validation), 256):
+                histories, targets = self.batch(self.validation[start : start + 256])
+                square += (network(histories) - targets).square().mean().item() * len(histories)
+        return (square / len(self.validation)) ** 0.5 * self.scale_db
+
+    def repeat_last_rmse_db(self) -> float:
+        """Of repeating the last step, on the validation windows."""
+        histories, targets = self.batch(self.validation)
+        return (histories[:, -1:] - targets).square().mean().item() ** 0.5 * self.scale_db
+
+
+def _window_firsts(table: StepTable) -> Int64:
+    """Rows at which 36 unbroken, finite steps begin."""
+    bad = ~np.isfinite(table.values).all(axis=1)
+    breaks = np.zeros(len(bad), dtype=bool)
+    breaks[[row for row in table.breaks if 0 < row < len(bad)]] = True
+    firsts = np.arange(max(0, len(bad) - WINDOW_STEPS + 1))
+    bad_before = np.concatenate([[0], np.cumsum(bad)])
+    breaks_before = np.concatenate([[0], np.cumsum(breaks)])
+    whole = bad_before[firsts + WINDOW_STEPS] == bad_before[firsts]
+    unbroken = breaks_before[firsts + WINDOW_STEPS] == breaks_before[firsts + 1]
+    return firsts[whole & unbroken]

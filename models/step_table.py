@@ -1,0 +1,125 @@
+"""The steps of a band as one table: what forecasters are trained and measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..pipeline.errors import BadInput
+from ..pipeline.frames import NS_PER_S, Float32, Gap, Int64, PsdFrame, Step, read_only
+from ..pipeline.steps import Steps
+from .forecasters.forecaster import follows, span_mhz
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepTable:
+    """Consecutive steps of one band: `values` float32 [n, F] in `unit`, their ends int64 [n].
+
+    A row whose index is in `breaks` does not follow the row before it: nothing may span the two.
+    """
+
+    node: str
+    band: str
+    unit: str
+    step_s: float
+    frequencies_hz: NDArray[np.float64]
+    values: Float32
+    end_ns: Int64
+    breaks: tuple[int, ...] = ()
+
+    def steps(self) -> list[Step]:
+        """The rows as the steps they were, for driving a contest; gaps are where `breaks` says."""
+        step_ns = round(self.step_s * NS_PER_S)
+        return [
+            Step(
+                node=self.node,
+                band=self.band,
+                step_s=self.step_s,
+                start_ns=int(end_ns) - step_ns,
+                end_ns=int(end_ns),
+                frequencies_hz=self.frequencies_hz,
+                values=read_only(values.copy()),
+                rows=1,
+            )
+            for values, end_ns in zip(self.values, self.end_ns, strict=True)
+        ]
+
+
+@dataclass(slots=True)
+class _Gathered:
+    unit: str
+    steps: list[Step] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list)
+
+
+def gather_steps(
+    sources: Iterable[Iterable[PsdFrame | Gap]],
+    *,
+    step_s: float = 60.0,
+    most_steps: int | None = None,
+    on_step: Callable[[], None] = lambda: None,
+) -> list[StepTable]:
+    """Aggregate recordings into one table a band, as the agent would: `pipeline/steps.py`.
+
+    Sources of the same node and band are joined in the order given, with a break between them.
+    `most_steps` bounds the steps of one source, which may then be endless. Raises BadInput where a band's
+    unit, step or frequencies change. A band of which no step was completed has no table.
+    """
+    gathered: dict[tuple[str, str], _Gathered] = {}
+    for source in sources:
+        for step, unit, broken in _steps_of(source, step_s, most_steps):
+            band = gathered.setdefault((step.node, step.band), _Gathered(unit))
+            _add(band, step, unit, broken)
+            on_step()
+    return [_table(band) for band in gathered.values()]
+
+
+def _steps_of(
+    source: Iterable[PsdFrame | Gap], step_s: float, most_steps: int | None
+) -> Iterator[tuple[Step, str, bool]]:
+    """Steps of one source, their unit, and whether anything broke since the one before."""
+    stage = Steps(step_s)
+    given, broken = 0, True
+    for item in source:
+        if isinstance(item, Gap):
+            stage.gap(item)
+            broken = True
+            continue
+        for step in stage.push(item):
+            yield step, item.unit, broken
+            given, broken = given + 1, False
+            if given == most_steps:
+                return
+
+
+def _add(band: _Gathered, step: Step, unit: str, broken: bool) -> None:
+    if band.steps:
+        last, name = band.steps[-1], f"{step.node}/{step.band}"
+        if unit != band.unit:
+            raise BadInput(f"band {name}: unit changes from {band.unit} to {unit}, it must stay the same")
+        if step.step_s != last.step_s:
+            change = f"from {last.step_s:g} to {step.step_s:g} s"
+            raise BadInput(f"band {name}: step changes {change}, it must stay the same")
+        if not np.array_equal(step.frequencies_hz, last.frequencies_hz):
+            change = f"from {span_mhz(last.frequencies_hz)} to {span_mhz(step.frequencies_hz)}"
+            raise BadInput(f"band {name}: frequencies change {change}, they must stay the same")
+        if broken or not follows(step, last):
+            band.breaks.append(len(band.steps))
+    band.steps.append(step)
+
+
+def _table(band: _Gathered) -> StepTable:
+    first = band.steps[0]
+    return StepTable(
+        node=first.node,
+        band=first.band,
+        unit=band.unit,
+        step_s=first.step_s,
+        frequencies_hz=first.frequencies_hz,
+        values=read_only(np.stack([step.values for step in band.steps])),
+        end_ns=read_only(np.array([step.end_ns for step in band.steps], dtype=np.int64)),
+        breaks=tuple(band.breaks),
+    )
