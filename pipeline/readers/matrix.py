@@ -1,0 +1,67 @@
+"""What every reader of power matrices offers, and what makes a matrix fit to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInput
+
+Values = NDArray[Any]
+
+FEWEST_COLUMNS = 2
+
+
+class Matrix(Protocol):
+    """Power values [rows, bins] in a file, read in blocks; nothing stays open between the blocks' passes.
+
+    `format` says what the file is; `value_type` how it holds the values. `problems` are oddities that do
+    not keep it from being read.
+    """
+
+    format: str
+    value_type: str
+    rows: int
+    bins: int
+    problems: list[str]
+
+    def blocks(self, chunk_rows: int) -> Iterator[Values]:
+        """All rows in order, real [at most chunk_rows, bins], each block to be copied before the next.
+
+        `BadInput` where the file turns out to be broken on the way.
+        """
+        ...
+
+    def row_times(self, name: str) -> Values:
+        """The named array of row times, real [rows]; `BadInput` where the file has none of that name."""
+        ...
+
+
+def checked_shape(owner: str, shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, int]:
+    """Rows and bins of a matrix of real numbers; `BadInput` names `owner`, what it is and the limit."""
+    if dtype.hasobject:
+        raise BadInput(f"{owner}: holds Python objects; limit: plain numbers (pickles are never read)")
+    if dtype.kind == "c":
+        raise BadInput(f"{owner}: {dtype} samples; limit: real power values, one row a time step")
+    if dtype.kind not in "iuf":
+        raise BadInput(f"{owner}: values of type {dtype}; limit: integers or floats")
+    if len(shape) != 2:
+        raise BadInput(f"{owner}: {len(shape)}-D, shape {shape}; limit: 2-D [rows, bins]")
+    rows, bins = shape
+    if rows < 1:
+        raise BadInput(f"{owner}: {rows} rows; limit: at least 1")
+    if bins < FEWEST_COLUMNS:
+        raise BadInput(f"{owner}: {bins} columns; limit: at least {FEWEST_COLUMNS} frequency bins")
+    return rows, bins
+
+
+def no_row_times(path: Path, name: str, format_name: str) -> BadInput:
+    """The error of a format that has no room for row times."""
+    return BadInput(
+        f"{path}: time_unix: '{name}'; limit: .npz and .h5, a {format_name} file holds the rows alone:"
+        " write start and step_seconds"
+    )
