@@ -77,6 +77,7 @@ class Histories:
         room = max(64, 2 * kept)
         values = np.empty((room, step.values.shape[0]), dtype=np.float32)
         ends_ns = np.empty(room, dtype=np.int64)
-        values[:kept] = self._values[self._count - kept : self._count]
-        ends_ns[:kept] = self._ends_ns[self._count - kept : self._count]
+        if kept:
+            values[:kept] = self._values[self._count - kept : self._count]
+            ends_ns[:kept] = self._ends_ns[self._count - kept : self._count]
         self._values, self._ends_ns, self._count = values, ends_ns, kept

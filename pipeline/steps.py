@@ -18,8 +18,8 @@ class Steps:
 
     Steps of `step_s` seconds lie on whole multiples of it in UTC; where a row lasts as long or longer,
     each row is a step. A row belongs to the step that holds its start, or to the next one if that step is
-    closed already (row times jitter). A step is closed by the row that reaches its end, and given out if
-    rows cover at least half of it. Values are means of the rows' dB (or counts) as the papers' data are;
+    closed already (row times jitter). A step is closed by the row that reaches its end. The very first is
+    given out if rows cover at least half of it; the one that a gap fell into never is. Values are means of the rows' dB (or counts) as the papers' data are;
     bands of more than `most_frequencies` bins are averaged over groups of neighbours.
     """
 
@@ -33,6 +33,7 @@ class Steps:
         self._grouping = FrequencyGroups(0, 0.0, 1.0, self._most_frequencies)
         self._step_ns = self._wanted_ns
         self._next_index = 0
+        self._after_gap = False
         self._index: int | None = None
         self._sum: NDArray[np.float64] = np.zeros(0)
         self._rows = 0
@@ -40,6 +41,7 @@ class Steps:
     def gap(self, gap: Gap) -> list[Step]:  # noqa: ARG002 - whatever the reason, no step spans it
         self._index = None
         self._rows = 0
+        self._after_gap = True
         return []
 
     def push(self, item: PsdFrame) -> list[Step]:
@@ -50,6 +52,11 @@ class Steps:
             self._axis = axis
         if item.duration_ns >= self._wanted_ns:
             return [self._step(item, item.time_ns, item.power_db.astype(np.float64), 1)]
+        if self._after_gap:
+            self._after_gap = False
+            self._next_index = -(-item.time_ns // self._step_ns)
+        if item.time_ns + item.duration_ns // 2 < (self._next_index * self._step_ns):
+            return []
         index = max(item.time_ns // self._step_ns, self._next_index)
         if index != self._index:
             self._index = index

@@ -52,6 +52,7 @@ class Windower:
 
     def reset(self) -> None:
         self._rows_held = 0
+        self._due = False
         self._bins = 0
         self._ring = np.zeros((0, 0), dtype=np.float32)
         self._starts_ns = [0] * WINDOW_ROWS
@@ -63,8 +64,14 @@ class Windower:
         """Rows since the last gap."""
         return self._rows_held
 
+    @property
+    def due(self) -> bool:
+        """Whether the last row pushed was one at which windows are cut, if the band is wide enough."""
+        return self._due
+
     def gap(self, gap: Gap) -> list[Window]:  # noqa: ARG002 - whatever the reason, no window spans it
         self._rows_held = 0
+        self._due = False
         return []
 
     def push(self, item: LevelledRow) -> list[Window]:
@@ -72,16 +79,17 @@ class Windower:
         if frame.bins != self._bins:
             self.reset()
             self._take_geometry(frame.bins)
+        place = self._rows_held % WINDOW_ROWS
+        self._rows_held += 1
+        past_first = self._rows_held - WINDOW_ROWS
+        self._due = past_first >= 0 and past_first % self.stride_rows == 0
         if not self._segments.size:
             return []
-        place = self._rows_held % WINDOW_ROWS
         # Each row is written twice, half a ring apart: the last 128 rows are always one slice.
         self._ring[place] = frame.power_db
         self._ring[place + WINDOW_ROWS] = frame.power_db
         self._starts_ns[place] = frame.time_ns
-        self._rows_held += 1
-        past_first = self._rows_held - WINDOW_ROWS
-        if past_first < 0 or past_first % self.stride_rows:
+        if not self._due:
             return []
         oldest = (place + 1) % WINDOW_ROWS
         return self._cut(frame, item.noise_floor_db, self._ring[oldest : oldest + WINDOW_ROWS], oldest)

@@ -1,0 +1,58 @@
+"""The composition root: the parts of an agent, put together in the order a frame meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+from ..config.schema import Settings
+from ..pipeline.frames import Gap, PsdFrame
+from .core import Core
+from .feeds import Feeds
+from .intake import DirectIntake, SocketIntake
+from .learned import load_bundle
+from .loop import Loop
+from .records import Records
+from .routes import Routes
+from .transport import Through, local_endpoint, publisher_at, recordings_over, subscriber_to
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """The agent: sources -> socket -> routes -> metrics, until `stop` is set."""
+    with Core(settings, serve=True, show=True) as core, ExitStack() as parts:
+        bundle = load_bundle(settings, core.telemetry)
+        endpoint = settings.transport.endpoint or parts.enter_context(local_endpoint())
+        publisher = parts.enter_context(publisher_at(endpoint))
+        subscriber = parts.enter_context(subscriber_to(endpoint, settings, core.telemetry))
+        feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
+        routes = Routes(settings, bundle, core.telemetry, only_configured=True)
+        Loop(SocketIntake(subscriber, check=feeds.check), routes, core, stop).run()
+
+
+def capture(settings: Settings, endpoint: str, stop: Event) -> None:
+    """Sources -> socket, for agents elsewhere, until `stop` is set."""
+    with Core(settings, serve=False, show=False) as core, ExitStack() as parts:
+        publisher = parts.enter_context(publisher_at(endpoint))
+        feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
+        feeds.watch(core.watchdog)
+
+
+def replay(
+    settings: Settings,
+    frames: Iterator[PsdFrame | Gap],
+    stop: Event,
+    *,
+    through: Through,
+    json_path: Path | None,
+    serve: bool,
+) -> Records:
+    """Recordings -> the same routes, with back-pressure instead of loss; returns what was counted."""
+    with Core(settings, serve=serve, show=True) as core, ExitStack() as parts:
+        bundle = load_bundle(settings, core.telemetry)
+        core.sinks.append(records := parts.enter_context(Records(json_path)))
+        over = recordings_over(through, frames, core.telemetry, stop)
+        intake = DirectIntake(frames) if through == "direct" else parts.enter_context(over)
+        Loop(intake, Routes(settings, bundle, core.telemetry, only_configured=False), core, stop).run()
+    return records

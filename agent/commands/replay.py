@@ -1,0 +1,78 @@
+"""`bandwatch replay`: the agent over recordings."""
+
+from __future__ import annotations
+
+import os
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ...config.loader import load
+from ..stopping import stop_on_signals
+
+
+class ThroughOption(StrEnum):
+    """How rows travel from the recording to the agent."""
+
+    direct = "direct"
+    ipc = "ipc"
+    tcp = "tcp"
+
+
+def replay_command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings, played in this order.")],
+    speed: Annotated[str, typer.Option(metavar="N|max", help="Times real time, or max.")] = "1",
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end, until stopped.")] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("-c", "--config", metavar="FILE", help="Settings instead of the shipped ones."),
+    ] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", metavar="OUT", help="Write windows, forecasts, verdicts, gaps.")
+    ] = None,
+    through: Annotated[ThroughOption, typer.Option(help="In this process, or through a socket.")] = (
+        ThroughOption.direct
+    ),
+    chunk_rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Rows read from a file at a time.")
+    ] = 1024,
+    serve: Annotated[
+        bool | None,
+        typer.Option("--serve/--no-serve", help="Serve metrics meanwhile; the default: unless speed is max."),
+    ] = None,
+) -> None:
+    """Label and forecast recordings as if they were happening; the same records at any speed.
+
+    Example: bandwatch replay band.npz --speed max --json records.jsonl
+    """
+    from ...pipeline.pacing import Pacer, parse_speed
+    from ...pipeline.replay import open_recording, replay_sources
+    from ..app import replay
+
+    settings = load(config, os.environ)
+    pace = parse_speed(speed)
+    recordings = [open_recording(path) for path in files]
+    begun = time.monotonic()
+    with stop_on_signals() as stop:
+        frames = replay_sources(recordings, loop=loop, chunk_rows=chunk_rows)
+        paced = Pacer(pace, stop=stop).paced(frames) if pace is not None else frames
+        records = replay(
+            settings,
+            iter(paced),
+            stop,
+            through=through.value,
+            json_path=json_path,
+            serve=pace is not None if serve is None else serve,
+        )
+    elapsed = time.monotonic() - begun
+    summary = records.summary()
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"{summary['rows']} rows ({summary['seconds']:.0f} s of spectrum) in {elapsed:.1f} s: "
+        f"{summary['windows']} windows in {records.clusters} clusters, {summary['forecasts']} forecasts, "
+        f"{summary['gaps']} gaps, {summary['rows_lost']} rows lost, "
+        f"windows discarded {summary['windows_discarded'] or 'none'}"
+    )

@@ -1,0 +1,32 @@
+"""`bandwatch run`: the agent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...config.loader import ConfigError, load, shipped
+from ..stopping import stop_on_signals
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("-c", "--config", metavar="FILE", help="Settings; see config/reference.yaml.")
+]
+
+
+def run_command(config: ConfigOption = None) -> None:
+    """The agent: label, forecast, export. With no file: a simulated band and the shipped models.
+
+    Example: bandwatch run -c /etc/bandwatch/bandwatch.yaml
+    """
+    from ..app import run
+
+    settings = load(config or shipped("simulated.yaml"), os.environ)
+    without = [band.name for band in settings.bands if band.source is None]
+    if not settings.bands or without:
+        what = f"bands[{without[0]}].source" if without else "bands"
+        raise ConfigError(f"{config}: {what}: must be given: a radio, a stream or the simulator")
+    with stop_on_signals() as stop:
+        run(settings, stop)

@@ -1,0 +1,54 @@
+"""What surrounds every run of the agent: log, metrics, status, server, live view, watchdog."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+
+from prometheus_client import CollectorRegistry
+
+from .. import __version__
+from ..config.schema import Settings
+from .live_view import LiveView
+from .logs import open_log
+from .outputs import Sink
+from .server import Server
+from .status import StatusBoard
+from .telemetry import Telemetry
+from .watchdog import Watchdog
+
+
+class Core:
+    """Opened on entry, closed in reverse order on exit; `sinks` are what the loop feeds."""
+
+    def __init__(self, settings: Settings, *, serve: bool, show: bool) -> None:
+        self.settings = settings
+        self.registry = CollectorRegistry()
+        self.log = open_log(settings.logging.level, settings.logging.format)
+        self.telemetry = Telemetry(self.registry, self.log)
+        self.board = StatusBoard()
+        self.watchdog = Watchdog()
+        self.sinks: list[Sink] = [self.telemetry, self.board]
+        self._serve = serve and settings.server.enabled
+        self._show = show
+        self._open = ExitStack()
+
+    def __enter__(self) -> Core:
+        self.telemetry.started(__version__)
+        self._open.callback(self.watchdog.stopping)
+        url = None
+        if self._serve:
+            server = Server(self.settings.server.host, self.settings.server.port, self.registry, self.board)
+            server.start()
+            self._open.callback(server.stop)
+            url = server.url
+            self.log.info("serving", url=url)
+        if self._show:
+            self._open.enter_context(LiveView(self.board, url=url))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+        self.telemetry.stopped("asked to, or nothing more to come" if kind is None else f"{kind.__name__}")

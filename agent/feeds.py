@@ -1,0 +1,129 @@
+"""Threads that publish what the node's own sources hear."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from threading import Event, Thread
+from time import time_ns
+
+from ..config.schema import Band, RadioSource, Settings, SimulatorSource
+from ..pipeline.frames import NS_PER_S, Gap, PsdFrame
+from ..pipeline.publisher import Publisher
+from ..pipeline.simulator import Simulator
+from .telemetry import Telemetry
+from .watchdog import Watchdog
+
+JOIN_SECONDS = 2.0
+WATCH_SECONDS = 0.5
+
+
+class Feed:
+    """A thread that sends a source's frames to a publisher until the source ends or `stop` is set.
+
+    With `end` it announces the end of the source to whoever listens. What the source raises is kept for
+    `check`, which the loop calls: a dead source is never silent.
+    """
+
+    def __init__(
+        self, name: str, source: Iterable[PsdFrame | Gap], publisher: Publisher, stop: Event
+    ) -> None:
+        self._source = source
+        self._publisher = publisher
+        self._stop = stop
+        self._failure: BaseException | None = None
+        self.newest_row_ns = 0
+        self._thread = Thread(target=self._run, name=f"feed-{name}", daemon=True)
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> Feed:
+        self._thread.start()
+        return self
+
+    def check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def join(self, timeout_seconds: float) -> None:
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        try:
+            for item in self._source:
+                if self._stop.is_set():
+                    return
+                self._publisher.send(item)
+                if isinstance(item, PsdFrame):
+                    self.newest_row_ns = item.duration_ns
+            if self._end:
+                self._publisher.end()
+        except BaseException as failure:  # noqa: BLE001 - raised again by check, in the thread that can act
+            if not self._stop.is_set():
+                self._failure = failure
+
+
+def simulated_live(
+    node: str, band: str, source: SimulatorSource, stop: Event, utc_ns: Callable[[], int] = time_ns
+) -> Iterator[PsdFrame]:
+    """The simulated band as it would be heard from `backfill_seconds` ago on, caught up with and then live.
+
+    A row leaves when the clock has passed its end and the backfill's speed has got there.
+    """
+    begun_ns = utc_ns()
+    start_ns = begun_ns - round(source.backfill_seconds * NS_PER_S)
+    simulator = Simulator(source.seed, node=node, band=band, start_ns=start_ns, stream=secrets.randbits(63))
+    for frame in simulator.frames():
+        due_ns = max(frame.end_ns, begun_ns + round((frame.end_ns - start_ns) / source.backfill_speed))
+        wait_seconds = (due_ns - utc_ns()) / NS_PER_S
+        if wait_seconds > 0 and stop.wait(wait_seconds):
+            return
+        yield frame
+
+
+class Feeds:
+    """The feeds of every band that has a source on this node; none for bands that come over the network."""
+
+    def __init__(self, settings: Settings, publisher: Publisher, telemetry: Telemetry, stop: Event) -> None:
+        self._stop = stop
+        self._feeds = [
+            Feed(band.name, source, publisher, stop)
+            for band in settings.bands
+            if (source := _source_of(settings.node.name, band, telemetry, stop)) is not None
+        ]
+
+    def __enter__(self) -> Feeds:
+        for feed in self._feeds:
+            feed.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._stop.set()
+        for feed in self._feeds:
+            feed.join(JOIN_SECONDS)
+
+    def check(self) -> None:
+        for feed in self._feeds:
+            feed.check()
+
+    def watch(self, watchdog: Watchdog) -> None:
+        """Until `stop` is set: raise what a feed dies of, and let the watchdog beat while rows leave."""
+        watchdog.ready()
+        while not self._stop.wait(WATCH_SECONDS):
+            self.check()
+            for feed in self._feeds:
+                if feed.newest_row_ns:
+                    watchdog.progress(feed.newest_row_ns)
+            watchdog.beat()
+
+
+def _source_of(node: str, band: Band, telemetry: Telemetry, stop: Event) -> Iterable[PsdFrame | Gap] | None:
+    match band.source:
+        case SimulatorSource():
+            return simulated_live(node, band.name, band.source, stop)
+        case RadioSource():
+            return radio_live(node, band, band.source, telemetry, stop)
+        case _:
+            return None

@@ -1,0 +1,84 @@
+"""Where the loop takes its frames from: an iterator in this process, or a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Protocol
+
+from ..pipeline.frames import Gap, IqBlock, PsdFrame
+from ..pipeline.subscriber import Subscriber
+from ..pipeline.wire import Heartbeat
+
+Arrival = PsdFrame | IqBlock | Heartbeat | Gap
+
+
+class Intake(Protocol):
+    """What arrives, a few at a time; `ended` once nothing more can come."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    @property
+    def depth(self) -> int: ...
+
+    def receive(self, most: int, timeout_seconds: float) -> list[Arrival]:
+        """At most `most` items, none if nothing came within `timeout_seconds`."""
+        ...
+
+    def check(self) -> None:
+        """Raise what the source died of."""
+        ...
+
+
+class DirectIntake:
+    """Frames straight from a source in this process: back-pressure by nature, nothing is ever lost."""
+
+    def __init__(self, source: Iterator[PsdFrame | Gap]) -> None:
+        self._source = source
+        self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
+    def depth(self) -> int:
+        return 0
+
+    def receive(self, most: int, timeout_seconds: float) -> list[Arrival]:  # noqa: ARG002 - the source paces
+        items: list[Arrival] = list(islice(self._source, most))
+        self._ended = not items
+        return items
+
+    def check(self) -> None:
+        """A source in this thread raises where it is read."""
+
+
+class SocketIntake:
+    """Frames from ZeroMQ; with `until_ended`, over when every band heard has announced its end.
+
+    `check` is what tells that the threads that publish in this process are alive.
+    """
+
+    def __init__(
+        self, subscriber: Subscriber, *, check: Callable[[], None], until_ended: bool = False
+    ) -> None:
+        self.check = check
+        self._subscriber = subscriber
+        self._until_ended = until_ended
+        self._streams: dict[tuple[str, str], bool] = {}
+
+    @property
+    def ended(self) -> bool:
+        return self._until_ended and bool(self._streams) and all(self._streams.values())
+
+    @property
+    def depth(self) -> int:
+        return self._subscriber.depth
+
+    def receive(self, most: int, timeout_seconds: float) -> list[Arrival]:
+        items = self._subscriber.receive(most, timeout_seconds)
+        for item in items:
+            self._streams[item.node, item.band] = isinstance(item, Heartbeat) and item.ended
+        return list(items)

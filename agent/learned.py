@@ -1,0 +1,36 @@
+"""The bundle that the settings name, loaded, and where its inference graphs are kept."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ..config.schema import Settings
+from ..models.bundle import Bundle, shipped_bundle
+from .telemetry import Telemetry
+
+
+def load_bundle(settings: Settings, telemetry: Telemetry) -> Bundle:
+    """Raises BadInput for a bundle or device that cannot be used."""
+    models = settings.models
+    path = shipped_bundle() if models.bundle == "shipped" else models.bundle.expanduser()
+    bundle = Bundle.load(
+        path,
+        device=models.device,
+        threads=models.threads,
+        cache_directory=_cache_directory(settings.store.directory.expanduser(), telemetry),
+    )
+    telemetry.bundle_loaded(bundle.name, str(path), bundle.device)
+    return bundle
+
+
+def _cache_directory(wanted: Path, telemetry: Telemetry) -> Path:
+    """The store's directory, or a scratch one where that cannot be written: slower next time, no less right."""
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=wanted):
+            return wanted
+    except OSError as error:
+        scratch = Path(tempfile.gettempdir()) / "bandwatch"
+        telemetry.bad_input(f"store.directory: {wanted}: {error.strerror}; {scratch} is used instead")
+        return scratch

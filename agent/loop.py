@@ -1,0 +1,79 @@
+"""The one loop: take what arrived, send it down its band's route, give what comes out to the sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+from time import time_ns
+
+from ..pipeline.frames import NS_PER_S, Assignment, Gap, IqBlock, PsdFrame
+from .core import Core
+from .intake import Arrival, Intake
+from .outputs import Output
+from .routes import Routes
+
+MOST_AT_ONCE = 64
+TIMEOUT_SECONDS = 0.2
+# A row older than this is history being caught up or replayed: its age says nothing of the agent's speed.
+OLDEST_LIVE_ROW_NS = 60 * NS_PER_S
+
+
+class Loop:
+    """Runs until the intake has ended or `stop` is set; raises what a source died of."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        routes: Routes,
+        core: Core,
+        stop: Event,
+        *,
+        utc_ns: Callable[[], int] = time_ns,
+    ) -> None:
+        self._intake = intake
+        self._routes = routes
+        self._sinks = core.sinks
+        self._telemetry = core.telemetry
+        self._board = core.board
+        self._watchdog = core.watchdog
+        self._stop = stop
+        self._utc_ns = utc_ns
+
+    def run(self) -> None:
+        self._watchdog.ready()
+        while not self._stop.is_set() and not self._intake.ended:
+            for item in self._intake.receive(MOST_AT_ONCE, TIMEOUT_SECONDS):
+                self.take(item)
+            depth = self._intake.depth
+            self._telemetry.queue_depth("intake", depth)
+            self._board.queue_depth("intake", depth)
+            self._watchdog.beat()
+            self._intake.check()
+
+    def take(self, item: Arrival) -> None:
+        """One item down its route; IQ has no route yet."""
+        if isinstance(item, IqBlock):
+            return
+        route = self._routes.of(item.node, item.band)
+        if route is None:
+            self._telemetry.decode_error("unknown_band", f"{item.node}/{item.band} is not in the settings")
+            return
+        outputs = route.push(item)
+        for output in outputs:
+            for sink in self._sinks:
+                sink.take(output)
+        if isinstance(item, PsdFrame):
+            self._telemetry.frames_received(item.node, item.band, 1)
+            self._watchdog.progress(item.duration_ns)
+            self._after_windows(item, outputs)
+            if not route.warm:
+                self._board.warming(item.node, item.band, *route.warming)
+        elif isinstance(item, Gap):
+            self._watchdog.progress(route.row_ns)
+
+    def _after_windows(self, frame: PsdFrame, outputs: list[Output]) -> None:
+        if not any(isinstance(output, Assignment) for output in outputs):
+            return
+        age_ns = self._utc_ns() - frame.end_ns
+        if 0 <= age_ns < OLDEST_LIVE_ROW_NS:
+            self._telemetry.latency(frame.node, frame.band, age_ns / NS_PER_S)

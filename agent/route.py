@@ -1,0 +1,217 @@
+"""The route of one band: from what arrives to what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+
+from ..models.activity import BandModel, Geometry
+from ..models.band_fitting import BandFitter
+from ..models.bundle import Bundle
+from ..models.contest import Contest
+from ..models.forecasters.forecaster import Forecaster
+from ..models.forecasters.nlinear import NLinear
+from ..models.forecasters.repeat_last import RepeatLast
+from ..pipeline.continuity import Continuity
+from ..pipeline.errors import BadInput
+from ..pipeline.frames import Assignment, Forecast, Gap, PsdFrame, Step, Window
+from ..pipeline.histories import Histories
+from ..pipeline.masks import Mask
+from ..pipeline.noise_floor import NoiseFloor
+from ..pipeline.steps import Steps
+from ..pipeline.windows import WINDOW_BINS, Windower, segment_starts
+from ..pipeline.wire import Heartbeat
+from .outputs import Discarded, Fitted, Output
+from .verdict import Judge
+
+Timed = Callable[[str, float], None]
+Told = Callable[[str], None]
+
+
+class BandRoute:
+    """Rows, heartbeats and gaps of one band in; everything that is known of it out, in order.
+
+    The answer depends on the rows alone: not on how they came, in what pieces or how fast. One inference
+    batch is the segments of one moment. `timed(stage, seconds)` hears how long the learned stages take;
+    `told(message)` hears what a person should know.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        band: str,
+        bundle: Bundle,
+        *,
+        continuity: Continuity,
+        mask: Mask,
+        windower: Windower,
+        steps: Steps,
+        histories: Histories,
+        warm_up_windows: int,
+        seed: int,
+        timed: Timed,
+        told: Told,
+    ) -> None:
+        self.node = node
+        self.band = band
+        self._bundle = bundle
+        self._continuity = continuity
+        self._mask = mask
+        self._noise_floor = NoiseFloor()
+        self._windower = windower
+        self._steps = steps
+        self._histories = histories
+        self._warm_up_windows = warm_up_windows
+        self._seed = seed
+        self._timed = timed
+        self._told = told
+        self._geometry: Geometry | None = None
+        self._model: BandModel | None = None
+        self._fitter: BandFitter | None = None
+        self._judge = Judge(node, band, [])
+        self._contest = Contest(node, band, [])
+        self._row_ns = 0
+
+    @property
+    def warm(self) -> bool:
+        """Whether windows are given labels; a band too narrow for windows has nothing to wait for."""
+        return self._model is not None or (self._geometry is not None and not self._geometry.segments)
+
+    @property
+    def warming(self) -> tuple[int, int]:
+        """Windows heard so far, and how many the first fit of the band's model needs."""
+        heard = self._fitter.windows if self._fitter is not None else 0
+        return min(heard, self._warm_up_windows), self._warm_up_windows
+
+    @property
+    def row_ns(self) -> int:
+        """Duration of a row; 0 before the first."""
+        return self._row_ns
+
+    def push(self, item: PsdFrame | Heartbeat | Gap) -> list[Output]:
+        outputs: list[Output] = []
+        pieces = self._continuity.gap(item) if isinstance(item, Gap) else self._continuity.push(item)
+        for piece in pieces:
+            outputs += self._gap(piece) if isinstance(piece, Gap) else self._row(piece)
+        return outputs
+
+    def _gap(self, gap: Gap) -> list[Output]:
+        outputs: list[Output] = [gap]
+        segments = self._geometry.segments if self._geometry is not None else 0
+        if self._windower.rows_held and segments:
+            outputs.append(Discarded(gap.node, gap.band, gap.reason, segments, gap.time_ns))
+        for stage in (self._mask, self._noise_floor, self._windower, self._steps, self._histories):
+            stage.gap(gap)
+        self._contest.gap(gap)
+        self._judge.gap(gap)
+        return outputs
+
+    def _row(self, frame: PsdFrame) -> list[Output]:
+        outputs: list[Output] = []
+        if self._geometry is None or not self._geometry.fits(frame):
+            outputs += self._take_geometry(frame)
+        for masked in self._mask.push(frame):
+            for row in self._noise_floor.push(masked):
+                outputs.append(row)
+                windows = self._windower.push(row)
+                if windows:
+                    outputs += self._label(windows)
+                elif self._windower.due:
+                    outputs.append(Discarded(self.node, self.band, "too_few_bins", 1, frame.end_ns))
+            for step in self._steps.push(masked):
+                outputs += self._forecast(step)
+        return outputs
+
+    def _take_geometry(self, frame: PsdFrame) -> list[Output]:
+        starts = segment_starts(frame.bins)
+        self._geometry = Geometry.of(frame, segments=len(starts))
+        self._row_ns = frame.duration_ns
+        self._judge = Judge(
+            self.node,
+            self.band,
+            [
+                (
+                    frame.first_hz + int(first) * frame.bin_hz,
+                    frame.first_hz + (int(first) + WINDOW_BINS - 1) * frame.bin_hz,
+                )
+                for first in starts
+            ],
+        )
+        self._model = None
+        self._fitter = BandFitter(self._geometry, first_windows=self._warm_up_windows, seed=self._seed)
+        self._contest = Contest(self.node, self.band, self._forecasters())
+        try:
+            self._model = self._bundle.band_model(self.node, self.band)
+            if self._model is not None:
+                self._model.check(self._geometry)
+        except BadInput as refusal:
+            self._told(f"{refusal}; the band warms up its own")
+            self._model = None
+        if self._model is None:
+            return []
+        self._fitter = None
+        return [Fitted(self.node, self.band, 0, self._model.clusters, self._model.name)]
+
+    def _forecasters(self) -> list[Forecaster]:
+        forecasters: list[Forecaster] = [RepeatLast(), NLinear()]
+        try:
+            network = self._bundle.cnn_lstm(self.node, self.band)
+        except BadInput as refusal:
+            self._told(str(refusal))
+            return forecasters
+        return [*forecasters, network] if network is not None else forecasters
+
+    def _label(self, windows: list[Window]) -> list[Output]:
+        started = perf_counter()
+        features = self._bundle.embed(np.stack([window.values for window in windows]))
+        embedded = perf_counter()
+        self._timed("embed", embedded - started)
+        outputs: list[Output] = []
+        if self._fitter is not None:
+            fitted = self._fitter.push(features)
+            if fitted is not None:
+                self._model = fitted
+                self._timed("fit", perf_counter() - embedded)
+                outputs.append(
+                    Fitted(self.node, self.band, self._fitter.windows, fitted.clusters, fitted.name)
+                )
+        for assignment in self._assignments(windows, features):
+            outputs.append(assignment)
+            outputs += self._judge.assigned(assignment)
+        self._timed("assign", perf_counter() - embedded)
+        return outputs
+
+    def _assignments(self, windows: list[Window], features: np.ndarray) -> list[Assignment]:
+        model = self._model
+        if model is None:
+            labels = [(None, None, None)] * len(windows)
+        else:
+            clusters, distances, novelties = model.assign(features)
+            labels = list(zip(clusters.tolist(), distances.tolist(), novelties.tolist(), strict=True))
+        return [
+            Assignment(
+                node=window.node,
+                band=window.band,
+                segment=window.segment,
+                start_ns=window.start_ns,
+                end_ns=window.end_ns,
+                cluster=cluster,
+                distance=distance,
+                novelty=novelty,
+                model=model.name if model is not None else self._bundle.name,
+            )
+            for window, (cluster, distance, novelty) in zip(windows, labels, strict=True)
+        ]
+
+    def _forecast(self, step: Step) -> list[Output]:
+        started = perf_counter()
+        outputs: list[Output] = [*self._judge.step(step), *self._contest.push(step)]
+        for history in self._histories.push(step):
+            for output in self._contest.push(history):
+                outputs.append(output)
+                if isinstance(output, Forecast):
+                    self._judge.forecast(output)
+        self._timed("forecast", perf_counter() - started)
+        return outputs

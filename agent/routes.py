@@ -1,0 +1,55 @@
+"""Routes by node and band, each built from settings when its first frame arrives."""
+
+from __future__ import annotations
+
+from ..config.schema import Settings
+from ..models.bundle import Bundle
+from ..pipeline.continuity import Continuity
+from ..pipeline.histories import Histories
+from ..pipeline.masks import Mask
+from ..pipeline.steps import Steps
+from ..pipeline.windows import Windower
+from .route import BandRoute
+from .telemetry import Telemetry
+
+RADIO_DC_BINS = 3
+
+
+class Routes:
+    """The route of every band heard; with `only_configured`, bands that settings do not name have none."""
+
+    def __init__(
+        self, settings: Settings, bundle: Bundle, telemetry: Telemetry, *, only_configured: bool
+    ) -> None:
+        self._settings = settings
+        self._bundle = bundle
+        self._telemetry = telemetry
+        self._only = {band.name for band in settings.bands} if only_configured else None
+        self._routes: dict[tuple[str, str], BandRoute] = {}
+
+    def of(self, node: str, band: str) -> BandRoute | None:
+        route = self._routes.get((node, band))
+        if route is None and (self._only is None or band in self._only):
+            route = self._routes[node, band] = self._build(node, band)
+        return route
+
+    def _build(self, node: str, band: str) -> BandRoute:
+        settings = self._settings.band(band)
+        models = self._settings.models
+        dc_bins = settings.mask.dc_bins
+        if dc_bins is None:
+            dc_bins = RADIO_DC_BINS if settings.source is not None and settings.source.kind == "radio" else 0
+        return BandRoute(
+            node,
+            band,
+            self._bundle,
+            continuity=Continuity(node, band, on_bad_row=self._telemetry.bad_input),
+            mask=Mask(settings.mask.ranges_hz, dc_bins),
+            windower=Windower(settings.segments.stride_rows),
+            steps=Steps(settings.history.step_seconds),
+            histories=Histories(settings.history.season_days),
+            warm_up_windows=models.warm_up_windows,
+            seed=models.seed,
+            timed=self._telemetry.stage_timed,
+            told=self._telemetry.bad_input,
+        )

@@ -1,0 +1,64 @@
+"""The socket between an agent's sources and its routes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Literal
+
+from ..config.schema import Settings, StreamSource
+from ..pipeline.frames import Gap, PsdFrame
+from ..pipeline.publisher import Publisher
+from ..pipeline.subscriber import Subscriber
+from .feeds import Feed
+from .intake import SocketIntake
+from .telemetry import Telemetry
+
+Through = Literal["direct", "ipc", "tcp"]
+
+
+@contextmanager
+def local_endpoint() -> Iterator[str]:
+    """An ipc endpoint of this process alone."""
+    folder = Path(tempfile.mkdtemp(prefix="bandwatch-"))
+    try:
+        yield f"ipc://{folder}/frames"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publisher_at(endpoint: str) -> Publisher:
+    """Live: rows that nobody takes in time are lost, and their numbers show it."""
+    return Publisher(endpoint, pattern="pub")
+
+
+def subscriber_to(endpoint: str, settings: Settings, telemetry: Telemetry) -> Subscriber:
+    """To this node's own socket and to every stream that the settings name."""
+    streams = [band.source.endpoint for band in settings.bands if isinstance(band.source, StreamSource)]
+    return Subscriber(
+        [endpoint, *dict.fromkeys(streams)],
+        pattern="sub",
+        capacity=settings.transport.queue_frames,
+        on_error=telemetry.decode_error,
+    )
+
+
+@contextmanager
+def recordings_over(
+    through: Through, frames: Iterable[PsdFrame | Gap], telemetry: Telemetry, stop: Event
+) -> Iterator[SocketIntake]:
+    """Recordings through a real socket of this process, with back-pressure: nothing is lost."""
+    with ExitStack() as parts:
+        endpoint = parts.enter_context(local_endpoint()) if through == "ipc" else "tcp://127.0.0.1:*"
+        publisher = parts.enter_context(Publisher(endpoint, pattern="push"))
+        subscriber = parts.enter_context(
+            Subscriber([publisher.endpoint], pattern="pull", on_error=telemetry.decode_error)
+        )
+        feed = Feed("replay", frames, publisher, stop, end=True).start()
+        parts.callback(feed.join, 2.0)
+        parts.callback(stop.set)
+        yield SocketIntake(subscriber, until_ended=True, check=feed.check)
