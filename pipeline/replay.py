@@ -75,7 +75,8 @@ def play(recordings: Sequence[Recording], *, loop: bool = False) -> Iterator[Psd
     Each lap moves a band's times on by the span of all its recordings, so that its time never runs
     backwards from one lap to the next, and every file gets a new stream id each time it is played. Within
     a lap the times are the files' own: where a band's next file begins no later than the last row of the
-    one before, a `Gap` of reason `clock` stands between them. A file without one finite row raises `BadInput` at its end.
+    one before, a `Gap` of reason `clock` stands between them. A file without one finite row raises
+    `BadInput` at its end.
     """
     if not recordings:
         raise BadInput("no recording given; limit: at least 1 file")
