@@ -66,7 +66,7 @@ class Pacer:
                 self._sleep(min(remaining, LONGEST_SLEEP_SECONDS))
         return not self._stop.is_set()
 
-    def pace(self, items: Iterable[PsdFrame | Gap]) -> Iterator[PsdFrame | Gap]:
+    def paced(self, items: Iterable[PsdFrame | Gap]) -> Iterator[PsdFrame | Gap]:
         """The items, each when it is due, gaps at once; ends early when `stop` is set."""
         for item in items:
             if self._stop.is_set() or (isinstance(item, PsdFrame) and not self.wait(item)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
 from collections import Counter
@@ -60,37 +61,32 @@ def open_recording(path: str | Path, *, node: str | None = None, band: str | Non
 
 
 def replay_sources(
-    paths: Sequence[str | Path], *, loop: bool = False, node: str | None = None, band: str | None = None
+    sources: Sequence[str | Path | Recording], *, loop: bool = False, chunk_rows: int | None = None
 ) -> Iterator[PsdFrame | Gap]:
-    """The rows of several files, one file after the other in the order given.
+    """The rows of several recordings, one after the other in the order given; with `loop` without end.
 
-    All are opened before the first row comes, so that a bad one is refused at once.
+    Paths are opened before the first row comes, so that a bad file is refused at once. Each lap moves a
+    band's times on by the span of all its recordings, so that its time never runs backwards from one lap
+    to the next, and every file gets a new stream id each time it is played. Within a lap the times are
+    the files' own: where a band's next file begins no later than the last row of the one before, a `Gap`
+    of reason `clock` stands between them. A file without one finite row raises `BadInput` at its end.
     """
-    return play([open_recording(path, node=node, band=band) for path in paths], loop=loop)
-
-
-def play(recordings: Sequence[Recording], *, loop: bool = False) -> Iterator[PsdFrame | Gap]:
-    """The rows of recordings in order; with `loop` again and again, without end.
-
-    Each lap moves a band's times on by the span of all its recordings, so that its time never runs
-    backwards from one lap to the next, and every file gets a new stream id each time it is played. Within
-    a lap the times are the files' own: where a band's next file begins no later than the last row of the
-    one before, a `Gap` of reason `clock` stands between them. A file without one finite row raises
-    `BadInput` at its end.
-    """
+    recordings = [each if isinstance(each, Recording) else open_recording(each) for each in sources]
     if not recordings:
         raise BadInput("no recording given; limit: at least 1 file")
+    return _laps(recordings, loop, chunk_rows)
+
+
+def _laps(recordings: list[Recording], loop: bool, chunk_rows: int | None) -> Iterator[PsdFrame | Gap]:
     spans_ns = _spans_ns(recordings)
     played: Counter[int] = Counter()
     last_of: dict[tuple[str, str], PsdFrame] = {}
-    lap = 0
-    while lap == 0 or loop:
+    for lap in itertools.count() if loop else range(1):
         for recording in recordings:
             key = (recording.node, recording.band)
             stream = _stream_of_turn(recording.stream, played[recording.stream])
             played[recording.stream] += 1
-            frames = recording.frames(stream=stream, later_ns=lap * spans_ns[key])
-            for item in frames:
+            for item in recording.frames(chunk_rows, stream=stream, later_ns=lap * spans_ns[key]):
                 if isinstance(item, PsdFrame):
                     last = last_of.get(key)
                     if item.seq == 0 and last is not None and item.time_ns <= last.time_ns:
@@ -98,7 +94,6 @@ def play(recordings: Sequence[Recording], *, loop: bool = False) -> Iterator[Psd
                     last_of[key] = item
                 yield item
             recording.require_finite_rows()
-        lap += 1
 
 
 def _reader_of(path: Path) -> Callable[[Path, Sidecar], Matrix]:
