@@ -28,6 +28,7 @@ def run(settings: Settings, stop: Event) -> None:
         subscriber = parts.enter_context(subscriber_to(endpoint, settings, core.telemetry))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
+        core.ready(lambda: core.board.rows, lambda: core.board.longest_row_seconds)
         Loop(SocketIntake(subscriber, check=feeds.check), routes, core, stop).run()
 
 
@@ -36,7 +37,8 @@ def capture(settings: Settings, endpoint: str, stop: Event) -> None:
     with Core(settings, serve=False, show=False) as core, ExitStack() as parts:
         publisher = parts.enter_context(publisher_at(endpoint))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
-        feeds.watch(core.watchdog)
+        core.ready(feeds.rows, feeds.row_seconds)
+        feeds.watch()
 
 
 def replay(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -15,7 +17,7 @@ from .outputs import Sink
 from .server import Server
 from .status import StatusBoard
 from .telemetry import Telemetry
-from .watchdog import Watchdog
+from .watchdog import Notifier, Watchdog, watchdog_seconds
 
 
 class Core:
@@ -27,7 +29,7 @@ class Core:
         self.log = open_log(settings.logging.level, settings.logging.format)
         self.telemetry = Telemetry(self.registry, self.log)
         self.board = StatusBoard()
-        self.watchdog = Watchdog()
+        self.notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
         self.sinks: list[Sink] = [self.telemetry, self.board]
         self._serve = serve and settings.server.enabled
         self._show = show
@@ -35,7 +37,7 @@ class Core:
 
     def __enter__(self) -> Core:
         self.telemetry.started(__version__)
-        self._open.callback(self.watchdog.stopping)
+        self._open.callback(self.notifier.stopping)
         url = None
         if self._serve:
             server = Server(self.settings.server.host, self.settings.server.port, self.registry, self.board)
@@ -44,8 +46,19 @@ class Core:
             url = server.url
             self.log.info("serving", url=url)
         if self._show:
-            self._open.enter_context(LiveView(self.board, url=url))
+            view = LiveView(self.board, url)
+            view.start()
+            self._open.callback(view.stop)
         return self
+
+    def ready(self, progress: Callable[[], int], row_seconds: Callable[[], float]) -> None:
+        """The start is over; from now on the watchdog beats while `progress` moves (see Watchdog)."""
+        self.notifier.ready()
+        period_seconds = watchdog_seconds(os.environ)
+        if period_seconds is not None:
+            watchdog = Watchdog(self.notifier, period_seconds, progress, row_seconds)
+            watchdog.start()
+            self._open.callback(watchdog.stop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

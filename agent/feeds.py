@@ -12,7 +12,6 @@ from ..pipeline.frames import NS_PER_S, Gap, PsdFrame
 from ..pipeline.publisher import Publisher
 from ..pipeline.simulator import Simulator
 from .telemetry import Telemetry
-from .watchdog import Watchdog
 
 JOIN_SECONDS = 2.0
 WATCH_SECONDS = 0.5
@@ -32,7 +31,8 @@ class Feed:
         self._publisher = publisher
         self._stop = stop
         self._failure: BaseException | None = None
-        self.newest_row_ns = 0
+        self.rows = 0
+        self.row_seconds = 0.0
         self._thread = Thread(target=self._run, name=f"feed-{name}", daemon=True)
 
     @property
@@ -57,7 +57,8 @@ class Feed:
                     return
                 self._publisher.send(item)
                 if isinstance(item, PsdFrame):
-                    self.newest_row_ns = item.duration_ns
+                    self.rows += 1
+                    self.row_seconds = item.duration_ns / NS_PER_S
             if self._end:
                 self._publisher.end()
         except BaseException as failure:  # noqa: BLE001 - raised again by check, in the thread that can act
@@ -108,15 +109,18 @@ class Feeds:
         for feed in self._feeds:
             feed.check()
 
-    def watch(self, watchdog: Watchdog) -> None:
-        """Until `stop` is set: raise what a feed dies of, and let the watchdog beat while rows leave."""
-        watchdog.ready()
+    def watch(self) -> None:
+        """Until `stop` is set: raise what a feed dies of."""
         while not self._stop.wait(WATCH_SECONDS):
             self.check()
-            for feed in self._feeds:
-                if feed.newest_row_ns:
-                    watchdog.progress(feed.newest_row_ns)
-            watchdog.beat()
+
+    def rows(self) -> int:
+        """Rows sent so far."""
+        return sum(feed.rows for feed in self._feeds)
+
+    def row_seconds(self) -> float:
+        """Duration of the longest rows; 0 before the first."""
+        return max((feed.row_seconds for feed in self._feeds), default=0.0)
 
 
 def _source_of(node: str, band: Band, telemetry: Telemetry, stop: Event) -> Iterable[PsdFrame | Gap] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Protocol
 
 from ..pipeline.frames import Gap, IqBlock, PsdFrame
@@ -32,7 +31,10 @@ class Intake(Protocol):
 
 
 class DirectIntake:
-    """Frames straight from a source in this process: back-pressure by nature, nothing is ever lost."""
+    """Frames straight from a source in this process: back-pressure by nature, nothing is ever lost.
+
+    One at a time, as a paced source gives them: waiting for more would hold back the first.
+    """
 
     def __init__(self, source: Iterator[PsdFrame | Gap]) -> None:
         self._source = source
@@ -47,9 +49,10 @@ class DirectIntake:
         return 0
 
     def receive(self, most: int, timeout_seconds: float) -> list[Arrival]:  # noqa: ARG002 - the source paces
-        items: list[Arrival] = list(islice(self._source, most))
-        self._ended = not items
-        return items
+        for item in self._source:
+            return [item]
+        self._ended = True
+        return []
 
     def check(self) -> None:
         """A source in this thread raises where it is read."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event
 from time import time_ns
 
-from ..pipeline.frames import NS_PER_S, Assignment, Gap, IqBlock, PsdFrame
+from ..pipeline.frames import NS_PER_S, Assignment, IqBlock, PsdFrame
 from .core import Core
 from .intake import Arrival, Intake
 from .outputs import Output
@@ -35,19 +35,16 @@ class Loop:
         self._sinks = core.sinks
         self._telemetry = core.telemetry
         self._board = core.board
-        self._watchdog = core.watchdog
         self._stop = stop
         self._utc_ns = utc_ns
 
     def run(self) -> None:
-        self._watchdog.ready()
         while not self._stop.is_set() and not self._intake.ended:
             for item in self._intake.receive(MOST_AT_ONCE, TIMEOUT_SECONDS):
                 self.take(item)
             depth = self._intake.depth
             self._telemetry.queue_depth("intake", depth)
             self._board.queue_depth("intake", depth)
-            self._watchdog.beat()
             self._intake.check()
 
     def take(self, item: Arrival) -> None:
@@ -64,12 +61,9 @@ class Loop:
                 sink.take(output)
         if isinstance(item, PsdFrame):
             self._telemetry.frames_received(item.node, item.band, 1)
-            self._watchdog.progress(item.duration_ns)
             self._after_windows(item, outputs)
             if not route.warm:
                 self._board.warming(item.node, item.band, *route.warming)
-        elif isinstance(item, Gap):
-            self._watchdog.progress(route.row_ns)
 
     def _after_windows(self, frame: PsdFrame, outputs: list[Output]) -> None:
         if not any(isinstance(output, Assignment) for output in outputs):

@@ -72,7 +72,6 @@ class BandRoute:
         self._fitter: BandFitter | None = None
         self._judge = Judge(node, band, [])
         self._contest = Contest(node, band, [])
-        self._row_ns = 0
 
     @property
     def warm(self) -> bool:
@@ -84,11 +83,6 @@ class BandRoute:
         """Windows heard so far, and how many the first fit of the band's model needs."""
         heard = self._fitter.windows if self._fitter is not None else 0
         return min(heard, self._warm_up_windows), self._warm_up_windows
-
-    @property
-    def row_ns(self) -> int:
-        """Duration of a row; 0 before the first."""
-        return self._row_ns
 
     def push(self, item: PsdFrame | Heartbeat | Gap) -> list[Output]:
         outputs: list[Output] = []
@@ -127,7 +121,6 @@ class BandRoute:
     def _take_geometry(self, frame: PsdFrame) -> list[Output]:
         starts = segment_starts(frame.bins)
         self._geometry = Geometry.of(frame, segments=len(starts))
-        self._row_ns = frame.duration_ns
         self._judge = Judge(
             self.node,
             self.band,
