@@ -1,0 +1,201 @@
+"""Every metric the agent exports: the table that the code, the documentation and the tests are made from."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+PREFIX = "bandwatch_"
+LABELS_ALLOWED = frozenset(
+    {"node", "band", "segment", "cluster", "state", "model", "stage", "reason", "horizon", "kind", "rank"}
+)
+MOST_SERIES_A_BAND = 1_000
+MOST_SEGMENTS = 100
+MOST_CLUSTERS = 100
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: `name` without the prefix, `about` with its unit; an `info` is a gauge that is always 1."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    about: str
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name Prometheus sees."""
+        return PREFIX + self.name
+
+
+_BAND = ("node", "band")
+_SECONDS_TO_A_VERDICT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SECONDS_IN_A_STAGE = (1e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+_ERRORS_DB = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
+
+METRICS: tuple[Metric, ...] = (
+    Metric("frames_received_total", "counter", _BAND, "Rows received from the source."),
+    Metric(
+        "frames_lost_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Rows that never came, where their number is known.",
+    ),
+    Metric(
+        "samples_lost_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Complex samples the receiver lost, where their number is known.",
+    ),
+    Metric(
+        "gaps_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Breaks in the row of rows, those of unknown size too; no window or history spans one.",
+    ),
+    Metric("decode_errors_total", "counter", ("reason",), "Messages that could not be read; skipped."),
+    Metric(
+        "last_frame_timestamp_seconds",
+        "gauge",
+        _BAND,
+        "Start of the newest row as its source dated it, Unix seconds (UTC); old in a replay.",
+    ),
+    Metric("noise_floor_db", "gauge", _BAND, "Tracked noise floor, in the unit of the band's rows."),
+    Metric(
+        "input_level_dbfs",
+        "gauge",
+        _BAND,
+        "Mean power of the newest row's bins, dBFS per bin (per Hz where rows are); only for rows in dBFS.",
+    ),
+    Metric("occupancy_ratio", "gauge", _BAND, "Share of the newest row's bins 6 dB or more above the floor."),
+    Metric("windows_total", "counter", _BAND, "Windows of 128 rows looked at, all segments."),
+    Metric(
+        "windows_discarded_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Windows that a gap, or a band of too few bins, kept from being cut.",
+    ),
+    Metric(
+        "cluster_windows_total",
+        "counter",
+        (*_BAND, "cluster"),
+        "Windows given to a cluster, all segments; from 0 again with a new band model.",
+    ),
+    Metric(
+        "cluster",
+        "gauge",
+        (*_BAND, "segment"),
+        "Cluster of the segment's newest window: a name, not a quantity; NaN while warming up.",
+    ),
+    Metric(
+        "novelty_ratio",
+        "gauge",
+        (*_BAND, "segment"),
+        "1 - conformal p of the newest window: 0.99 means stranger than 99 % of the band's own past; "
+        "NaN while warming up.",
+    ),
+    Metric("verdict", "gauge", (*_BAND, "segment", "state"), "1 for the segment's present state, else 0."),
+    Metric(
+        "band_forecast_db",
+        "gauge",
+        (*_BAND, "horizon"),
+        "Newest forecast, mean over frequencies, in the band's unit; `horizon` counts steps ahead.",
+    ),
+    Metric(
+        "forecast_abs_error_db",
+        "histogram",
+        (*_BAND, "horizon"),
+        "Mean absolute error over frequencies of forecasts whose step has come, dB.",
+        _ERRORS_DB,
+    ),
+    Metric(
+        "forecast_rmse_db",
+        "gauge",
+        (*_BAND, "horizon"),
+        "Root mean square error of the last 60 forecasts of this horizon, dB.",
+    ),
+    Metric(
+        "forecast_skill_ratio",
+        "gauge",
+        _BAND,
+        "1 - RMSE / RMSE of repeating the last step, over the last 60 forecasts of each horizon: "
+        "above 0 is better than repeating, below 0 worse.",
+    ),
+    Metric(
+        "forecast_coverage_ratio",
+        "gauge",
+        _BAND,
+        "Share of values that fell inside their forecast's interval, over the last 60 of each horizon.",
+    ),
+    Metric(
+        "stage_duration_seconds",
+        "histogram",
+        ("stage",),
+        "Time one call of a stage of the route took, seconds.",
+        _SECONDS_IN_A_STAGE,
+    ),
+    Metric(
+        "frame_latency_seconds",
+        "histogram",
+        _BAND,
+        "From the end of a window's last row to the verdict on it, seconds.",
+        _SECONDS_TO_A_VERDICT,
+    ),
+    Metric("queue_depth", "gauge", ("stage",), "Items waiting before a stage."),
+    Metric(
+        "build_info",
+        "info",
+        ("kind", "model"),
+        "A part of what runs: `kind` names it, `model` is its version.",
+    ),
+    Metric(
+        "model_info",
+        "info",
+        (*_BAND, "kind", "model"),
+        "A model in use: `kind` is `encoder` (all bands, no node or band), `activity` or `forecast`.",
+    ),
+)
+
+
+def metrics_page() -> str:
+    """`docs/metrics.md`, whole; a test fails when the file is another text."""
+    lines = [
+        "# Metrics",
+        "",
+        "What `/metrics` exports. This page is made from `agent/metric_table.py` by",
+        "`python -m bandwatch.agent.metric_table > docs/metrics.md`.",
+        "",
+        f"All names begin with `{PREFIX}`. Values in dB are in the unit of the band's rows, which its",
+        f"source states (`dBFS/bin`, `dBm/bin`, ...). A band has at most {MOST_SERIES_A_BAND:,} series;",
+        "no label takes a value from the air.",
+        "",
+        "| metric | kind | labels | what it is |",
+        "|---|---|---|---|",
+    ]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        about = metric.about.replace("|", "\\|")
+        lines.append(f"| `{metric.full_name}` | {metric.kind} | {labels} | {about} |")
+    lines += [
+        "",
+        "Values of the labels:",
+        "",
+        f"- `segment`: 0 is the band's lowest; segments from {MOST_SEGMENTS} on have no series of their own,",
+        "  the console and `/api/v1/status` have them all.",
+        f"- `cluster`: numbers of the band model in `model_info`; from {MOST_CLUSTERS} on without series.",
+        "- `state`: `warming_up`, `normal`, `novel`, `deviating`.",
+        "- `reason`: of gaps `overflow`, `lost`, `retuned`, `gain`, `clock`, `restart`, `source`;",
+        "  of windows these and `too_few_bins`.",
+        "- `horizon`: 1 to 12, forecast steps ahead (a step is 60 s, or a row where rows last longer).",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(metrics_page())
