@@ -29,7 +29,7 @@ class Records:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._encoder = msgspec.json.Encoder()
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial") if path is not None else None
+        self._partial = _partial_of(path)
         try:
             self._file = self._partial.open("wb") if self._partial is not None else None
         except OSError as error:
@@ -50,6 +50,8 @@ class Records:
         if kind is None:
             self._write({"kind": "summary", **self.summary()})
         self._file.close()
+        if self._partial == self._path:
+            return
         if kind is None:
             self._partial.replace(self._path)
         else:
@@ -98,6 +100,13 @@ class Records:
     def _write(self, record: dict[str, Any]) -> None:
         if self._file is not None:
             self._file.write(self._encoder.encode(record) + b"\n")
+
+
+def _partial_of(path: Path | None) -> Path | None:
+    """Where to write first; a pipe, a device or a folder (which is refused) has no other name."""
+    if path is None or (path.exists() and not path.is_file()):
+        return path
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
 def _window(item: Assignment) -> dict[str, Any]:
