@@ -20,8 +20,7 @@ LogFormat = Literal["auto", "json", "console"]
 
 
 def open_log(
-    level: str = "info", log_format: MOST_KINDS = 1000
-LogFormat = "auto", stream: TextIO | None = None
+    level: str = "info", log_format: LogFormat = "auto", stream: TextIO | None = None
 ) -> FilteringBoundLogger:
     """The agent's logger; what libraries log through `logging` comes out of it too.
 
