@@ -1,0 +1,212 @@
+"""A bundle: an immutable folder of an encoder and band models, verified before anything of it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..pipeline.errors import BadInput
+from ..pipeline.frames import Float32
+from ..pipeline.windows import WINDOW_BINS, WINDOW_ROWS
+from .activity import BandModel
+from .encoder_weights import Weights, expected_shapes, read_weights, write_weights
+from .engine import Engine, open_engine
+from .manifest import MANIFEST_FILE, Manifest, read_manifest
+from .tensor_file import sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    from .forecasters.cnn_lstm import CnnLstm
+
+ENCODER_FILE = "encoder.safetensors"
+BANDS_FOLDER = "bands"
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+
+def shipped_bundle() -> Path:
+    """The bundle that comes with the package."""
+    return Path(__file__).parent / "shipped"
+
+
+class Bundle:
+    """A loaded bundle. `hash` is the SHA-256 of its manifest, in hex, and so of everything in it; `name` is
+    the first 12 digits."""
+
+    def __init__(self, path: Path, manifest: Manifest, sha256: str, engine: Engine) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.hash = sha256
+        self.engine = engine
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        cache_directory: Path | None = None,
+        threads: int | None = None,
+    ) -> Bundle:
+        """Verify a bundle and open its encoder on a device (see `open_engine`).
+
+        Raises BadInput, one line, for a folder or manifest that is not there, another version, a part that
+        is missing or is not what the manifest says, weights that do not fit, and a device that is not here.
+        """
+        path = Path(path)
+        manifest = read_manifest(path)
+        if ENCODER_FILE not in manifest.parts:
+            raise BadInput(f"bundle {path}: its manifest names no {ENCODER_FILE}")
+        for name, expected in manifest.parts.items():
+            if not (path / name).is_file():
+                raise BadInput(f"bundle {path}: part {name} is missing")
+            if (found := sha256_of(path / name)) != expected:
+                raise BadInput(
+                    f"bundle {path}: part {name} has SHA-256 {found[:12]}, its manifest says {expected[:12]}"
+                )
+        weights = read_weights(path / ENCODER_FILE, manifest.width)
+        engine = open_engine(
+            weights, manifest.width, device=device, cache_directory=cache_directory, threads=threads
+        )
+        return cls(path, manifest, sha256_of(path / MANIFEST_FILE), engine)
+
+    @property
+    def name(self) -> str:
+        return self.hash[:12]
+
+    @property
+    def device(self) -> str:
+        """Where the encoder runs: `cpu` or `cuda:<n>`."""
+        return self.engine.device
+
+    @property
+    def dimensions(self) -> int:
+        """Features of a window."""
+        return self.manifest.dimensions
+
+    def embed(self, windows: Float32) -> Float32:
+        """The features of windows.
+
+        Shape: floats [n, 128, 128] in [0, 1] -> float32 [n, dimensions]. A window's features do not depend,
+        to the bit, on those that come with it. Raises BadInput for another shape, NaN, or values outside.
+        """
+        windows = np.asarray(windows)
+        if windows.ndim != 3 or windows.shape[1:] != (WINDOW_ROWS, WINDOW_BINS):
+            raise BadInput(f"windows of shape {list(windows.shape)}, needs [n, {WINDOW_ROWS}, {WINDOW_BINS}]")
+        if not np.issubdtype(windows.dtype, np.floating):
+            raise BadInput(f"windows of {windows.dtype}, needs float32")
+        if windows.size:
+            least, most = float(windows.min()), float(windows.max())
+            if not (least >= 0 and most <= 1):  # so that NaN fails, too
+                raise BadInput(f"windows hold values from {least:g} to {most:g}, needs 0 to 1")
+        return self.engine.embed(np.ascontiguousarray(windows, dtype=np.float32))
+
+    def band_model(self, node: str, band: str) -> BandModel | None:
+        """The model of a band's activity, or None if the bundle has none."""
+        folder = self._band_folder(node, band, "activity.yaml")
+        if folder is None:
+            return None
+        model = BandModel.load(self.path / folder)
+        if model.projection.dimensions != self.dimensions:
+            raise BadInput(
+                f"bundle {self.path}: the model of {node}/{band} takes {model.projection.dimensions} "
+                f"features, the encoder gives {self.dimensions}"
+            )
+        return model
+
+    def cnn_lstm(self, node: str, band: str) -> CnnLstm | None:
+        """The CNN-LSTM of a band, or None if the bundle has none."""
+        folder = self._band_folder(node, band, "forecast.yaml")
+        if folder is None:
+            return None
+        from .forecasters.cnn_lstm import CnnLstm
+
+        return CnnLstm.load(self.path / folder)
+
+    def bands(self) -> list[tuple[str, str]]:
+        """Node and band of every band with models of its own."""
+        found = (name.split("/") for name in self.manifest.parts)
+        return sorted(
+            {(parts[1], parts[2]) for parts in found if len(parts) == 4 and parts[0] == BANDS_FOLDER}
+        )
+
+    def _band_folder(self, node: str, band: str, part: str) -> str | None:
+        # Only what the manifest names has been verified.
+        folder = f"{BANDS_FOLDER}/{node}/{band}"
+        return folder if f"{folder}/{part}" in self.manifest.parts else None
+
+
+class Saves(Protocol):
+    """A model of a band that knows how to write itself into a folder."""
+
+    def save(self, folder: Path) -> None: ...
+
+
+def write_bundle(
+    path: str | Path,
+    weights: Weights,
+    width: int,
+    *,
+    models: Mapping[tuple[str, str], Sequence[Saves]] | None = None,
+    training: Mapping[str, Any] | None = None,
+    figures: Mapping[str, Any] | None = None,
+) -> str:
+    """Write a bundle; return its hash.
+
+    `models` are those of each (node, band): a BandModel, a CnnLstm or both. The folder appears whole or not
+    at all. Raises BadInput if something is there already, as bundles never change; if weights do not fit the
+    width; or if a node's or band's name cannot be a folder's.
+    """
+    path = Path(path)
+    if path.exists():
+        raise BadInput(f"bundle {path}: is there already, and bundles never change; write to another folder")
+    for name, shape in expected_shapes(width).items():
+        if name not in weights or weights[name].shape != shape:
+            raise BadInput(f"bundle {path}: weights do not fit an encoder of width {width}: {name!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        folder.chmod(0o755)
+        write_weights(folder / ENCODER_FILE, weights)
+        for (node, band), band_models in (models or {}).items():
+            band_folder = folder / BANDS_FOLDER / _plain(node) / _plain(band)
+            for model in band_models:
+                model.save(band_folder)
+        manifest = Manifest(width, _hashes(folder), training or {}, figures or {})
+        content = manifest.text().encode()
+        write_atomically(folder / MANIFEST_FILE, content)
+        folder.rename(path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _sync_folder(path.parent)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _plain(name: str) -> str:
+    if not _PLAIN_NAME.fullmatch(name):
+        raise BadInput(
+            f"name {name!r} cannot be a folder's: letters, digits, '.', '_' and '-' only, no '.' first"
+        )
+    return name
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in a folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
