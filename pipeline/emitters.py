@@ -35,11 +35,11 @@ class Emitter(ABC):
             least, most = value if isinstance(value, tuple) else (value, value)
             if not (math.isfinite(least) and math.isfinite(most) and least <= most):
                 raise BadInput(f"{self.kind}: {name} is {value}, it must be finite and in rising order")
-            positive = name.endswith(("_seconds", "_hz")) and name != "wander_hz"
-            if positive and name != "pause_seconds" and least <= 0:
+            if name in ("wander_hz", "pause_seconds"):
+                if least < 0:
+                    raise BadInput(f"{self.kind}: {name} is {value}, it must be at least 0")
+            elif least <= 0 and not name.endswith("_db"):
                 raise BadInput(f"{self.kind}: {name} is {value}, it must be above 0")
-            if least < 0 and not name.endswith("_db"):
-                raise BadInput(f"{self.kind}: {name} is {value}, it must be at least 0")
 
     @abstractmethod
     def transmit(self, start_seconds: float, random: np.random.Generator) -> list[Transmission]:

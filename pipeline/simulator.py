@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from .scene import Scene
 from .varied_scene import varied_scene
 
 CHUNK_ROWS = 256
-TRUTH_KEPT = 100_000
 START_2026_NS = 1_767_225_600 * NS_PER_S
 
 
@@ -42,12 +40,13 @@ class Simulator:
         start_ns: int = START_2026_NS,
         scene: Scene | None = None,
         stream: int = 1,
+        truth_kept: int = 100_000,
     ) -> None:
         if seed < 0:
             raise BadInput(f"simulator: seed is {seed}, it must be at least 0")
         self.scene = scene or Scene()
         self.node, self.band, self.stream, self.start_ns = node, band, stream, start_ns
-        self._seed = seed
+        self._seed, self._truth_kept = seed, truth_kept
         self._raster = self.scene.raster
         self._filter, self._dc_line = _receiver(self.scene)
         self._spectra = AveragedSpectra(self.scene.averaged_spectra, self.scene.bin_correlation)
@@ -73,7 +72,8 @@ class Simulator:
 
     @property
     def truth(self) -> list[Emission]:
-        """What began before the next row, by start: the last 100,000 at most, as the band never ends."""
+        """What began before the next row, by start. As the band never ends, only about the last `truth_kept`
+        are remembered; who needs all of it drains it every few chunks."""
         return self._planned[: self._begun()]
 
     def drain_truth(self) -> list[Emission]:
@@ -95,7 +95,7 @@ class Simulator:
 
     def frames(self) -> Iterator[PsdFrame]:
         """The next rows one by one, endlessly; `seq` is the row's number since the start."""
-        for _ in itertools.repeat(None):
+        while True:
             power_db = read_only(self._unread()[0].copy())
             seq, time_ns = self._rows_given, self.time_ns
             self._rows_given += 1
@@ -162,7 +162,7 @@ class Simulator:
                 self._sending += sent
                 self._planned += [transmission.emission(self.start_ns) for transmission in sent]
         self._planned.sort(key=lambda emission: emission.start_ns)
-        del self._planned[: max(0, self._begun() - TRUTH_KEPT)]
+        del self._planned[: max(0, self._begun() - self._truth_kept)]
 
     def _random(self, chunk: int, number: int) -> np.random.Generator:
         """The generator of one chunk's noise (0) or of one emitter's part in it."""

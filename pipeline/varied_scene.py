@@ -51,9 +51,9 @@ class _Draw:
         )  # fmt: skip
         count = self._random.integers(0, MAX_EMITTERS, endpoint=True)
         emitters = [self._pick(makers)() for _ in range(count)]
-        # The standard deviation of a mean of K exponentials is 4.34 / sqrt(K) dB for large K and 5.6 dB for
-        # K = 1; (4.5 / std) ** 2 follows it well enough to cover 0.3 to 4 dB.
-        averaged_spectra = (4.5 / self._log(0.3, 4.0)) ** 2
+        # The variance of the log of a mean of K exponentials is trigamma(K), near 1 / K + 1 / (2 K^2).
+        variance = (self._log(0.3, 4.0) * math.log(10) / 10) ** 2
+        averaged_spectra = (1 + math.sqrt(1 + 2 * variance)) / (2 * variance)
         return Scene(
             center_hz=self._center_hz,
             bin_hz=self._bin_hz,
