@@ -1,0 +1,300 @@
+"""IQ -> PSD rows: the level a tone reads, scipy's Welch as the oracle, and time counted in samples."""
+
+import dataclasses
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bandwatch.pipeline.errors import BadInput
+from bandwatch.pipeline.frames import IqBlock
+from bandwatch.pipeline.psd import SILENCE_DB, PowerSpectrum
+from bandwatch.pipeline.psd_rows import CLOCK_LIMIT_NS, PsdRows
+from bandwatch.pipeline.stage import drive
+from bandwatch.tests.jig import assert_is_stage, gap_before, same
+
+START_NS = 1_800_000_000_123_456_789
+RATE_HZ = 2.4e6
+
+
+def tone(samples, cycles_per_sample, amplitude=1.0):
+    return (amplitude * np.exp(2j * np.pi * cycles_per_sample * np.arange(samples))).astype(np.complex64)
+
+
+def noise(samples, sigma=1e-2, seed=0):
+    random = np.random.default_rng(seed)
+    return (sigma * (random.normal(size=samples) + 1j * random.normal(size=samples))).astype(np.complex64)
+
+
+def blocks(iq, cuts, rate_hz=RATE_HZ, **changes):
+    """The samples cut at `cuts` into blocks with the times a faultless receiver gives them."""
+    edges = [0, *cuts, len(iq)]
+    fields = {"node": "n", "band": "b", "stream": 7, "center_hz": 868e6, "gain_db": 20.0}
+    return [
+        IqBlock(
+            **(
+                fields
+                | {"seq": seq, "samples": iq[start:end], "sample_rate_hz": rate_hz}
+                | {"time_ns": START_NS + round(start * Fraction(10**9) / Fraction(rate_hz))}
+                | changes
+            )
+        )
+        for seq, (start, end) in enumerate(pairwise(edges))
+    ]
+
+
+# Levels
+
+
+@pytest.mark.parametrize("window", ["hann", "boxcar", "blackmanharris", "flattop"])
+@pytest.mark.parametrize("offset", [-512, -100, 0, 1, 511])
+def test_a_full_scale_tone_on_a_bin_centre_reads_zero_decibels_in_its_bin(window, offset):
+    spectrum = PowerSpectrum(window=window, frames_per_row=20)
+    [row] = spectrum.rows(tone(spectrum.samples_needed, offset / 1024))
+    assert row.argmax() == 512 + offset
+    assert row.max() == pytest.approx(0, abs=1e-4)
+
+
+def test_a_tone_a_tenth_as_strong_reads_minus_twenty_decibels():
+    spectrum = PowerSpectrum(bins=64, frames_per_row=8)
+    [row] = spectrum.rows(tone(spectrum.samples_needed, 5 / 64, amplitude=0.1))
+    assert row.max() == pytest.approx(-20, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bins", "overlap", "frames", "window"),
+    [
+        (1024, 0.5, 256, "hann"),
+        (1000, 0.75, 37, "blackman"),
+        (33, 0.3, 50, "hamming"),
+        (128, 0, 1, "boxcar"),
+    ],
+)
+def test_every_row_is_what_welch_says_of_its_samples(bins, overlap, frames, window):
+    spectrum = PowerSpectrum(bins, overlap, frames, window)
+    samples = 2 * spectrum.samples_per_row + spectrum.samples_needed + spectrum.hop - 1
+    iq = noise(samples) + tone(samples, 0.123, 0.3) + tone(samples, -0.31, 1e-3)
+    rows = spectrum.rows(iq)
+    assert rows.dtype == np.float32
+    assert rows.shape == (3, bins)
+    for row, power_db in enumerate(rows):
+        start = row * spectrum.samples_per_row
+        _, power = scipy.signal.welch(
+            iq[start : start + spectrum.samples_needed].astype(np.complex128),
+            window=window,
+            nperseg=bins,
+            noverlap=bins - spectrum.hop,
+            detrend=False,
+            return_onesided=False,
+            scaling="spectrum",
+        )
+        np.testing.assert_allclose(power_db, 10 * np.log10(np.fft.fftshift(power)), atol=1e-3)
+
+
+def test_white_noise_reads_its_power_in_the_equivalent_noise_bandwidth():
+    spectrum = PowerSpectrum(bins=256, frames_per_row=4000)
+    assert spectrum.enbw_bins == pytest.approx(1.5)
+    assert PowerSpectrum(window="boxcar").enbw_bins == pytest.approx(1)
+    sigma = 0.05
+    [row] = spectrum.rows(noise(spectrum.samples_needed, sigma))
+    power = 2 * sigma**2 * spectrum.enbw_bins / spectrum.bins
+    assert 10 * np.log10(np.mean(10 ** (row / 10))) == pytest.approx(10 * np.log10(power), abs=0.02)
+
+
+def test_silence_reads_a_finite_floor():
+    spectrum = PowerSpectrum(bins=64, frames_per_row=4)
+    rows = spectrum.rows(np.zeros(spectrum.samples_needed, np.complex64))
+    assert np.all(rows == np.float32(SILENCE_DB))
+    assert pytest.approx(-379.3, abs=0.1) == SILENCE_DB
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, complex(0, np.nan)])
+def test_a_sample_that_is_not_a_number_spoils_its_own_row_only(value):
+    spectrum = PowerSpectrum(bins=64, frames_per_row=40)
+    iq = noise(4 * spectrum.samples_per_row + 32)
+    clean = spectrum.rows(iq)
+    iq[spectrum.samples_per_row + 200] = value
+    spoilt = spectrum.rows(iq)
+    assert not np.isfinite(spoilt[1]).any()
+    assert same(spoilt[[0, 2, 3]], clean[[0, 2, 3]])
+
+
+def test_a_sample_that_two_rows_share_spoils_both():
+    spectrum = PowerSpectrum(bins=64, frames_per_row=10)
+    iq = noise(3 * spectrum.samples_per_row + 32)
+    iq[spectrum.samples_per_row] = np.nan
+    assert list(np.isnan(spectrum.rows(iq)).all(axis=1)) == [True, True, False]
+
+
+def test_samples_too_few_for_a_row_give_no_row():
+    spectrum = PowerSpectrum(bins=64, frames_per_row=4)
+    assert spectrum.rows(np.empty(0, np.complex64)).shape == (0, 64)
+    assert spectrum.rows(noise(spectrum.samples_needed - 1)).shape == (0, 64)
+    assert spectrum.rows(noise(spectrum.samples_needed)).shape == (1, 64)
+
+
+def test_strided_double_and_read_only_samples_read_the_same():
+    spectrum = PowerSpectrum(bins=64, frames_per_row=4)
+    iq = noise(1000)
+    expected = spectrum.rows(iq)
+    assert same(spectrum.rows(np.repeat(iq, 2)[::2]), expected)
+    assert same(spectrum.rows(iq.astype(np.complex128)), expected)
+    iq.flags.writeable = False
+    assert same(spectrum.rows(iq), expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bins": 1}, "psd bins is 1: must be 2..1048576"),
+        ({"overlap": 1.0}, "psd overlap is 1.0: must be at least 0 and less than 1"),
+        ({"overlap": float("nan")}, "psd overlap is nan: must be at least 0 and less than 1"),
+        ({"frames_per_row": 0}, "psd frames_per_row is 0: must be at least 1"),
+        ({"window": "hanning!"}, "psd window is 'hanning!': "),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused_by_name(changes, message):
+    with pytest.raises(BadInput) as refused:
+        PowerSpectrum(**changes)
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("iq", "found"),
+    [
+        (np.zeros((2, 8), np.complex64), "complex64 of shape [2, 8]"),
+        (np.zeros(8, np.float32), "float32 of shape [8]"),
+    ],
+)
+def test_what_is_not_one_channel_of_samples_is_refused(iq, found):
+    with pytest.raises(BadInput, match="must be complex64 of shape") as refused:
+        PowerSpectrum().rows(iq)
+    assert found in str(refused.value)
+
+
+# The stage
+
+
+def small():
+    return PowerSpectrum(bins=64, frames_per_row=40)
+
+
+@given(cuts=st.lists(st.integers(0, 6000), max_size=12).map(sorted))
+@settings(deadline=None, max_examples=60)
+def test_how_samples_are_cut_into_blocks_never_changes_a_row(cuts):
+    iq = noise(6000)
+    whole = drive(PsdRows(small()), blocks(iq, []))
+    assert len(whole) == 4
+    assert same(drive(PsdRows(small()), blocks(iq, cuts)), whole)
+
+
+def test_rows_of_the_stage_are_those_of_the_spectrum_wherever_memory_puts_them():
+    iq = noise(6001)[1:]
+    frames = drive(PsdRows(small()), blocks(iq, range(1, 6000, 7)))
+    assert same(np.stack([frame.power_db for frame in frames]), small().rows(iq))
+
+
+def test_the_stage_keeps_its_contract():
+    # Blocks of two and a half rows.
+    assert_is_stage(
+        lambda: PsdRows(small()),
+        blocks(noise(32_000), range(3200, 32_000, 3200)),
+        make_gap=gap_before,
+        gap_forgets=False,
+    )
+
+
+def test_rows_after_a_gap_begin_with_the_block_after_it():
+    items = blocks(noise(6000), [2500])
+    stage = PsdRows(small())
+    before = stage.push(items[0])
+    assert stage.gap(gap_before(items[1])) == []
+    after = stage.push(items[1])
+    assert [frame.seq for frame in before + after] == [0, 1, 2]
+    assert after[0].time_ns == items[1].time_ns
+    assert same(after[0].power_db, small().rows(items[1].samples)[0])
+
+
+def test_a_frame_says_where_when_and_what():
+    [frame] = PsdRows(small()).push(blocks(noise(1400), [])[0])
+    assert (frame.node, frame.band, frame.stream, frame.seq) == ("n", "b", 7, 0)
+    assert frame.time_ns == START_NS
+    assert frame.duration_ns == round(40 * 32 / RATE_HZ * 1e9)
+    assert frame.bin_hz == RATE_HZ / 64
+    assert (frame.unit, frame.gain_db, frame.lost_samples) == ("dBFS/bin", 20.0, 0)
+    assert not frame.power_db.flags.writeable
+
+
+@pytest.mark.parametrize("bins", [64, 65])
+@pytest.mark.parametrize("offset", [-30, 0, 17])
+def test_a_tone_is_found_at_its_own_frequency(bins, offset):
+    spectrum = PowerSpectrum(bins=bins, frames_per_row=20)
+    [frame] = PsdRows(spectrum).push(blocks(tone(spectrum.samples_needed, offset / bins), [])[0])
+    found_hz = frame.first_hz + frame.power_db.argmax() * frame.bin_hz
+    assert found_hz == pytest.approx(868e6 + offset / bins * RATE_HZ, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate_hz", [2.4e6, 250e3 / 3, 1_999_999.95])
+def test_row_times_are_the_exact_count_of_samples(rate_hz):
+    stage = PsdRows(PowerSpectrum(bins=2, overlap=0, frames_per_row=1))
+    frames = drive(stage, blocks(noise(20_000), range(77, 20_000, 77), rate_hz))
+    exact = [START_NS + round(Fraction(2 * row) * 10**9 / Fraction(rate_hz)) for row in range(10_000)]
+    assert [frame.time_ns for frame in frames] == exact
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"center_hz": 869e6},
+        {"gain_db": None},
+        {"sample_rate_hz": 1e6},
+        {"lost_samples": 5},
+        {"band": "other"},
+        {"time_ns": START_NS + 1000 + 2 * CLOCK_LIMIT_NS},
+    ],
+)
+def test_a_block_that_does_not_follow_starts_a_row_of_its_own(change):
+    first, second = blocks(noise(4000), [2000])
+    second = dataclasses.replace(second, **change)
+    stage = PsdRows(small())
+    stage.push(first)
+    [frame] = stage.push(second)
+    assert frame.time_ns == second.time_ns
+    assert frame.seq == 1
+    assert frame.lost_samples == second.lost_samples
+    assert same(frame.power_db, small().rows(second.samples)[0])
+
+
+def test_another_stream_is_numbered_from_zero():
+    first, second = blocks(noise(4000), [2000])
+    stage = PsdRows(small())
+    [before] = stage.push(first)
+    [after] = stage.push(dataclasses.replace(second, stream=8))
+    assert (before.seq, after.seq, after.stream) == (0, 0, 8)
+
+
+def test_losses_add_up_until_a_row_tells_them_once():
+    items = blocks(noise(3000), [100, 200])
+    items = [
+        dataclasses.replace(block, lost_samples=lost) for block, lost in zip(items, (0, 5, 7), strict=True)
+    ]
+    frames = drive(PsdRows(small()), items)
+    assert [frame.lost_samples for frame in frames] == [12, 0]
+
+
+def test_a_little_jitter_of_block_times_does_not_move_the_rows():
+    first, second = blocks(noise(6000), [100])
+    jittered = dataclasses.replace(second, time_ns=second.time_ns + CLOCK_LIMIT_NS // 2)
+    assert same(drive(PsdRows(small()), [first, jittered]), drive(PsdRows(small()), [first, second]))
+
+
+@pytest.mark.parametrize("rate_hz", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_block_without_a_rate_is_refused(rate_hz):
+    [block] = blocks(noise(10), [])
+    with pytest.raises(BadInput, match=r"IQ block sample_rate_hz is .*: must be above 0"):
+        PsdRows(small()).push(dataclasses.replace(block, sample_rate_hz=rate_hz))
