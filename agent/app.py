@@ -9,6 +9,7 @@ from threading import Event
 
 from ..config.schema import Settings
 from ..pipeline.frames import Gap, PsdFrame
+from ..pipeline.publisher import Publisher
 from .core import Core
 from .feeds import Feeds
 from .intake import DirectIntake, SocketIntake
@@ -16,7 +17,7 @@ from .learned import load_bundle
 from .loop import Loop
 from .records import Records
 from .routes import Routes
-from .transport import Through, local_endpoint, publisher_at, recordings_over, subscriber_to
+from .transport import Through, local_endpoint, recordings_over, subscribers_to
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -24,18 +25,18 @@ def run(settings: Settings, stop: Event) -> None:
     with Core(settings, serve=True, show=True) as core, ExitStack() as parts:
         bundle = load_bundle(settings, core.telemetry)
         endpoint = settings.transport.endpoint or parts.enter_context(local_endpoint())
-        publisher = parts.enter_context(publisher_at(endpoint))
-        subscriber = parts.enter_context(subscriber_to(endpoint, settings, core.telemetry))
+        publisher = parts.enter_context(Publisher(endpoint, stop=stop))
+        subscribers = parts.enter_context(subscribers_to(publisher.endpoint, settings, core.telemetry))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
         core.ready(lambda: core.board.rows, lambda: core.board.longest_row_seconds)
-        Loop(SocketIntake(subscriber, check=feeds.check), routes, core, stop).run()
+        Loop(SocketIntake(subscribers, check=feeds.check), routes, core, stop).run()
 
 
 def capture(settings: Settings, endpoint: str, stop: Event) -> None:
     """Sources -> socket, for agents elsewhere, until `stop` is set."""
     with Core(settings, serve=False, show=False) as core, ExitStack() as parts:
-        publisher = parts.enter_context(publisher_at(endpoint))
+        publisher = parts.enter_context(Publisher(endpoint, stop=stop))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
         core.ready(feeds.rows, feeds.row_seconds)
         feeds.watch()

@@ -11,6 +11,7 @@ from ..config.schema import Band, RadioSource, Settings, SimulatorSource
 from ..pipeline.frames import NS_PER_S, Gap, PsdFrame
 from ..pipeline.publisher import Publisher
 from ..pipeline.simulator import Simulator
+from .radio import radio_of
 from .telemetry import Telemetry
 
 JOIN_SECONDS = 2.0
@@ -18,26 +19,32 @@ WATCH_SECONDS = 0.5
 
 
 class Feed:
-    """A thread that sends a source's frames to a publisher until the source ends or `stop` is set.
+    """A thread that sends a source's items to a publisher until the source ends or `stop` is set.
 
-    With `end` it announces the end of the source to whoever listens. What the source raises is kept for
-    `check`, which the loop calls: a dead source is never silent.
+    With `end` it announces the end of the source to whoever listens. `halt` wakes a source that may be
+    waiting for its next item. What the source raises is kept for `check`, which the loop calls: a dead
+    source is never silent.
     """
 
     def __init__(
-        self, name: str, source: Iterable[PsdFrame | Gap], publisher: Publisher, stop: Event
+        self,
+        name: str,
+        source: Iterable[PsdFrame | Gap],
+        publisher: Publisher,
+        stop: Event,
+        *,
+        end: bool = False,
+        halt: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
         self._publisher = publisher
         self._stop = stop
+        self._end = end
+        self._halt = halt
         self._failure: BaseException | None = None
         self.rows = 0
         self.row_seconds = 0.0
         self._thread = Thread(target=self._run, name=f"feed-{name}", daemon=True)
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
 
     def start(self) -> Feed:
         self._thread.start()
@@ -48,6 +55,8 @@ class Feed:
             raise self._failure
 
     def join(self, timeout_seconds: float) -> None:
+        """Wait for the end that `stop` or the source has brought about."""
+        self._halt()
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
@@ -66,33 +75,15 @@ class Feed:
                 self._failure = failure
 
 
-def simulated_live(
-    node: str, band: str, source: SimulatorSource, stop: Event, utc_ns: Callable[[], int] = time_ns
-) -> Iterator[PsdFrame]:
-    """The simulated band as it would be heard from `backfill_seconds` ago on, caught up with and then live.
-
-    A row leaves when the clock has passed its end and the backfill's speed has got there.
-    """
-    begun_ns = utc_ns()
-    start_ns = begun_ns - round(source.backfill_seconds * NS_PER_S)
-    simulator = Simulator(source.seed, node=node, band=band, start_ns=start_ns, stream=secrets.randbits(63))
-    for frame in simulator.frames():
-        due_ns = max(frame.end_ns, begun_ns + round((frame.end_ns - start_ns) / source.backfill_speed))
-        wait_seconds = (due_ns - utc_ns()) / NS_PER_S
-        if wait_seconds > 0 and stop.wait(wait_seconds):
-            return
-        yield frame
-
-
 class Feeds:
     """The feeds of every band that has a source on this node; none for bands that come over the network."""
 
     def __init__(self, settings: Settings, publisher: Publisher, telemetry: Telemetry, stop: Event) -> None:
         self._stop = stop
         self._feeds = [
-            Feed(band.name, source, publisher, stop)
+            feed
             for band in settings.bands
-            if (source := _source_of(settings.node.name, band, telemetry, stop)) is not None
+            if (feed := _feed_of(settings.node.name, band, publisher, telemetry, stop)) is not None
         ]
 
     def __enter__(self) -> Feeds:
@@ -123,11 +114,30 @@ class Feeds:
         return max((feed.row_seconds for feed in self._feeds), default=0.0)
 
 
-def _source_of(node: str, band: Band, telemetry: Telemetry, stop: Event) -> Iterable[PsdFrame | Gap] | None:
+def simulated_live(
+    node: str, band: str, source: SimulatorSource, stop: Event, utc_ns: Callable[[], int] = time_ns
+) -> Iterator[PsdFrame]:
+    """The simulated band as it would be heard from `backfill_seconds` ago on, caught up with and then live.
+
+    A row leaves when the clock has passed its end and the backfill's speed has got there.
+    """
+    begun_ns = utc_ns()
+    start_ns = begun_ns - round(source.backfill_seconds * NS_PER_S)
+    simulator = Simulator(source.seed, node=node, band=band, start_ns=start_ns, stream=secrets.randbits(62))
+    for frame in simulator.frames():
+        due_ns = max(frame.end_ns, begun_ns + round((frame.end_ns - start_ns) / source.backfill_speed))
+        wait_seconds = (due_ns - utc_ns()) / NS_PER_S
+        if wait_seconds > 0 and stop.wait(wait_seconds):
+            return
+        yield frame
+
+
+def _feed_of(node: str, band: Band, publisher: Publisher, telemetry: Telemetry, stop: Event) -> Feed | None:
     match band.source:
         case SimulatorSource():
-            return simulated_live(node, band.name, band.source, stop)
+            return Feed(band.name, simulated_live(node, band.name, band.source, stop), publisher, stop)
         case RadioSource():
-            return radio_live(node, band, band.source, telemetry, stop)
+            radio = radio_of(node, band, band.source, telemetry.bad_input)
+            return Feed(band.name, radio, publisher, stop, halt=radio.stop)
         case _:
             return None

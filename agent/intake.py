@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from ..pipeline.frames import Gap, IqBlock, PsdFrame
@@ -61,14 +61,14 @@ class DirectIntake:
 class SocketIntake:
     """Frames from ZeroMQ; with `until_ended`, over when every band heard has announced its end.
 
-    `check` is what tells that the threads that publish in this process are alive.
+    `check` tells whether the threads that publish in this process are alive.
     """
 
     def __init__(
-        self, subscriber: Subscriber, *, check: Callable[[], None], until_ended: bool = False
+        self, subscribers: Sequence[Subscriber], *, check: Callable[[], None], until_ended: bool = False
     ) -> None:
-        self.check = check
-        self._subscriber = subscriber
+        self._subscribers = subscribers
+        self._check = check
         self._until_ended = until_ended
         self._streams: dict[tuple[str, str], bool] = {}
 
@@ -78,10 +78,19 @@ class SocketIntake:
 
     @property
     def depth(self) -> int:
-        return self._subscriber.depth
+        return sum(subscriber.depth for subscriber in self._subscribers)
 
     def receive(self, most: int, timeout_seconds: float) -> list[Arrival]:
-        items = self._subscriber.receive(most, timeout_seconds)
+        """A fair share of each subscriber's items, so that a busy one starves no other."""
+        share = max(1, most // len(self._subscribers))
+        items: list[Arrival] = []
+        for subscriber in self._subscribers:
+            items += subscriber.receive(share, 0.0)
+        for subscriber in self._subscribers:
+            items = items or list(subscriber.receive(share, timeout_seconds / len(self._subscribers)))
         for item in items:
             self._streams[item.node, item.band] = isinstance(item, Heartbeat) and item.ended
-        return list(items)
+        return items
+
+    def check(self) -> None:
+        self._check()

@@ -67,6 +67,7 @@ class BandRoute:
         self._seed = seed
         self._timed = timed
         self._told = told
+        self._axis: tuple[float, float, int, str] | None = None
         self._geometry: Geometry | None = None
         self._model: BandModel | None = None
         self._fitter: BandFitter | None = None
@@ -104,8 +105,10 @@ class BandRoute:
 
     def _row(self, frame: PsdFrame) -> list[Output]:
         outputs: list[Output] = []
-        if self._geometry is None or not self._geometry.fits(frame):
-            outputs += self._take_geometry(frame)
+        axis = (frame.center_hz, frame.bin_hz, frame.bins, frame.unit)
+        if axis != self._axis:
+            self._axis = axis
+            outputs += self._take_axis(frame)
         for masked in self._mask.push(frame):
             for row in self._noise_floor.push(masked):
                 outputs.append(row)
@@ -118,34 +121,37 @@ class BandRoute:
                 outputs += self._forecast(step)
         return outputs
 
-    def _take_geometry(self, frame: PsdFrame) -> list[Output]:
+    def _take_axis(self, frame: PsdFrame) -> list[Output]:
+        """Another centre, width or unit: verdicts start anew, models too where windows mean something else."""
         starts = segment_starts(frame.bins)
-        self._geometry = Geometry.of(frame, segments=len(starts))
-        self._judge = Judge(
-            self.node,
-            self.band,
-            [
-                (
-                    frame.first_hz + int(first) * frame.bin_hz,
-                    frame.first_hz + (int(first) + WINDOW_BINS - 1) * frame.bin_hz,
-                )
-                for first in starts
-            ],
-        )
-        self._model = None
-        self._fitter = BandFitter(self._geometry, first_windows=self._warm_up_windows, seed=self._seed)
-        self._contest = Contest(self.node, self.band, self._forecasters())
-        try:
-            self._model = self._bundle.band_model(self.node, self.band)
-            if self._model is not None:
-                self._model.check(self._geometry)
-        except BadInput as refusal:
-            self._told(f"{refusal}; the band warms up its own")
-            self._model = None
-        if self._model is None:
+        last = min(frame.bins, WINDOW_BINS) - 1
+        segments_hz = [
+            (frame.first_hz + first * frame.bin_hz, frame.first_hz + (first + last) * frame.bin_hz)
+            for first in starts.tolist()
+        ]
+        self._judge = Judge(self.node, self.band, segments_hz)
+        geometry = Geometry(self.node, self.band, frame.unit, frame.bins, frame.bin_hz, len(starts))
+        if self._geometry is not None and self._geometry.same_measure(geometry):
             return []
-        self._fitter = None
-        return [Fitted(self.node, self.band, 0, self._model.clusters, self._model.name)]
+        self._geometry = geometry
+        self._contest = Contest(self.node, self.band, self._forecasters())
+        self._model = self._shipped_model(geometry)
+        if self._model is not None:
+            self._fitter = None
+            return [Fitted(self.node, self.band, 0, self._model.cluster_count, self._model.name)]
+        self._fitter = BandFitter(geometry, first_windows=self._warm_up_windows, seed=self._seed)
+        return []
+
+    def _shipped_model(self, geometry: Geometry) -> BandModel | None:
+        """The bundle's model of this band, unless it was fitted on something else: then that is said."""
+        try:
+            model = self._bundle.band_model(self.node, self.band)
+            if model is not None:
+                model.check(geometry)
+        except BadInput as refusal:
+            self._told(f"{refusal}; until then the band warms up a model of its own")
+            return None
+        return model
 
     def _forecasters(self) -> list[Forecaster]:
         forecasters: list[Forecaster] = [RepeatLast(), NLinear()]
@@ -168,7 +174,7 @@ class BandRoute:
                 self._model = fitted
                 self._timed("fit", perf_counter() - embedded)
                 outputs.append(
-                    Fitted(self.node, self.band, self._fitter.windows, fitted.clusters, fitted.name)
+                    Fitted(self.node, self.band, fitted.windows, fitted.cluster_count, fitted.name)
                 )
         for assignment in self._assignments(windows, features):
             outputs.append(assignment)

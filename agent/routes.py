@@ -43,7 +43,7 @@ class Routes:
             node,
             band,
             self._bundle,
-            continuity=Continuity(node, band, on_bad_row=self._telemetry.bad_input),
+            continuity=Continuity(on_bad_row=self._telemetry.bad_input),
             mask=Mask(settings.mask.ranges_hz, dc_bins),
             windower=Windower(settings.segments.stride_rows),
             steps=Steps(settings.history.step_seconds),

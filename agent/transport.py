@@ -14,7 +14,7 @@ from ..config.schema import Settings, StreamSource
 from ..pipeline.frames import Gap, PsdFrame
 from ..pipeline.publisher import Publisher
 from ..pipeline.subscriber import Subscriber
-from .feeds import Feed
+from .feeds import JOIN_SECONDS, Feed
 from .intake import SocketIntake
 from .telemetry import Telemetry
 
@@ -31,20 +31,17 @@ def local_endpoint() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publisher_at(endpoint: str) -> Publisher:
-    """Live: rows that nobody takes in time are lost, and their numbers show it."""
-    return Publisher(endpoint, pattern="pub")
-
-
-def subscriber_to(endpoint: str, settings: Settings, telemetry: Telemetry) -> Subscriber:
-    """To this node's own socket and to every stream that the settings name."""
+@contextmanager
+def subscribers_to(endpoint: str, settings: Settings, telemetry: Telemetry) -> Iterator[list[Subscriber]]:
+    """Of this node's own socket and of every stream that the settings name."""
     streams = [band.source.endpoint for band in settings.bands if isinstance(band.source, StreamSource)]
-    return Subscriber(
-        [endpoint, *dict.fromkeys(streams)],
-        pattern="sub",
-        capacity=settings.transport.queue_frames,
-        on_error=telemetry.decode_error,
-    )
+    with ExitStack() as parts:
+        yield [
+            parts.enter_context(
+                Subscriber(where, capacity=settings.transport.queue_frames, on_error=telemetry.decode_error)
+            )
+            for where in dict.fromkeys([endpoint, *streams])
+        ]
 
 
 @contextmanager
@@ -54,11 +51,13 @@ def recordings_over(
     """Recordings through a real socket of this process, with back-pressure: nothing is lost."""
     with ExitStack() as parts:
         endpoint = parts.enter_context(local_endpoint()) if through == "ipc" else "tcp://127.0.0.1:*"
-        publisher = parts.enter_context(Publisher(endpoint, pattern="push"))
+        publisher = parts.enter_context(
+            Publisher(endpoint, pattern="push", stop=stop, linger_seconds=JOIN_SECONDS)
+        )
         subscriber = parts.enter_context(
-            Subscriber([publisher.endpoint], pattern="pull", on_error=telemetry.decode_error)
+            Subscriber(publisher.endpoint, pattern="pull", on_error=telemetry.decode_error)
         )
         feed = Feed("replay", frames, publisher, stop, end=True).start()
-        parts.callback(feed.join, 2.0)
+        parts.callback(feed.join, JOIN_SECONDS)
         parts.callback(stop.set)
-        yield SocketIntake(subscriber, until_ended=True, check=feed.check)
+        yield SocketIntake([subscriber], until_ended=True, check=feed.check)

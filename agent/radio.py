@@ -1,0 +1,38 @@
+"""A band's settings as a radio."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from ..config.schema import Band, RadioSource
+from ..pipeline import radio_source
+from ..pipeline.psd import PowerSpectrum
+from ..pipeline.soapy_settings import RadioSettings
+
+
+def radio_of(
+    node: str, band: Band, source: RadioSource, on_trouble: Callable[[str], None]
+) -> radio_source.RadioSource:
+    """The source of a band's rows; raises BadInput when iterated if the device cannot be used as asked."""
+    psd = band.psd
+    return radio_source.RadioSource(
+        RadioSettings(
+            device=source.device,
+            sample_rate_hz=source.sample_rate_hz,
+            center_hz=source.center_hz,
+            bandwidth_hz=source.bandwidth_hz,
+            gain=source.gain_db,
+            antenna=source.antenna,
+            channel=source.channel,
+        ),
+        PowerSpectrum(psd.bins, psd.overlap, psd.frames_per_row, psd.window),
+        node=node,
+        band=band.name,
+        stream=secrets.randbits(62),
+        clock_ns=time.time_ns,
+        monotonic=time.monotonic,
+        on_trouble=on_trouble,
+        silence_seconds=source.silence_seconds,
+    )
