@@ -25,8 +25,8 @@ DEFAULT_NODE = "recording"
 _READERS: dict[str, Callable[[Path, Sidecar], Matrix]] = {
     ".npy": lambda path, _: NpyMatrix(path),
     ".npz": lambda path, sidecar: NpzMatrix(path, sidecar.array, sidecar.time_unix),
-    ".h5": lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset),
-    ".hdf5": lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset),
+    ".h5": lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset, sidecar.time_unix),
+    ".hdf5": lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset, sidecar.time_unix),
     ".csv": lambda path, _: CsvMatrix(path),
 }
 _KEYS_OF_SOME = {"array": (".npz",), "dataset": (".h5", ".hdf5")}

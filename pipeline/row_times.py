@@ -100,8 +100,6 @@ def stamped_times(owner: str, seconds: NDArray[Any], rows: int, lone_step_ns: in
     `lone_step_ns` is the duration of a recording's only row: there is no median then. `BadInput` names
     `owner` (the file and the array) where the stamps are not times.
     """
-    if seconds.shape != (rows,):
-        raise BadInput(f"{owner}: row times of shape {seconds.shape}; limit: ({rows},), one a row")
     exact = seconds.dtype.kind in "iu" or (seconds.dtype.kind == "f" and seconds.dtype.itemsize >= 8)
     if not exact:
         raise BadInput(f"{owner}: row times as {seconds.dtype}; limit: float64 or integers, in seconds")

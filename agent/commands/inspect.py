@@ -32,8 +32,8 @@ def inspect_command(
 
     Example: bandwatch inspect week.npy --png week.png
     """
-    if png is not None and (png.is_dir() or not png.absolute().parent.is_dir()):
-        raise BadInput(f"--png {png}: limit: a file in a folder that exists")
+    if png is not None:
+        _check_place(png)
     recording = open_recording(file)
     survey = Survey(recording.rows, recording.bins)
     if png is None:
@@ -51,6 +51,16 @@ def inspect_command(
         console.print(Text(f"problem: {problem}", style="yellow"))
     if png is not None:
         console.print(Text(f"waterfall: {png}"))
+
+
+def _check_place(png: Path) -> None:
+    """Before the whole recording is read for a picture that has no place to go."""
+    try:
+        usable = not png.is_dir() and png.absolute().parent.is_dir()
+    except OSError as error:
+        raise BadInput(f"--png {png}: cannot be written: {error.strerror}") from None
+    if not usable:
+        raise BadInput(f"--png {png}; limit: a file in a folder that exists")
 
 
 def _pass_over(recording: Recording, observers: Sequence[Survey | Waterfall]) -> None:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from ..errors import BadInput
-from .matrix import Values, checked_shape
+from .matrix import Values, check_row_times, checked_shape
 
 # Chunks of a compressed dataset are kept decompressed up to this size, so that blocks smaller than a
 # chunk do not decompress it again for each.
@@ -19,14 +19,15 @@ CACHE_BYTES = 32 * 1024 * 1024
 
 
 class Hdf5Matrix:
-    """One 2-D dataset; `dataset` (a name or a path) may be None where the file has only one."""
+    """One 2-D dataset; `dataset` (a name or a path) may be None where the file has only
+    one besides `time_unix`."""
 
     format = "hdf5"
 
-    def __init__(self, path: Path, dataset: str | None) -> None:
+    def __init__(self, path: Path, dataset: str | None, time_unix: str | None) -> None:
         self._path = path
         with self._file() as file:
-            self._dataset = dataset or self._only(file)
+            self._dataset = dataset or self._only(file, time_unix)
             values = self._find(file, self._dataset, "dataset")
             owner = f"{path}: dataset '{self._dataset}'"
             # An empty dataspace has no shape at all.
@@ -43,11 +44,8 @@ class Hdf5Matrix:
     def row_times(self, name: str) -> Values:
         with self._file() as file:
             times = self._find(file, name, "time_unix")
-            if times.dtype.kind not in "iuf" or times.shape != (self.rows,):
-                raise BadInput(
-                    f"{self._path}: time_unix '{name}': shape {times.shape} of type {times.dtype};"
-                    f" limit: ({self.rows},) numbers, one a row"
-                )
+            owner = f"{self._path}: time_unix '{name}'"
+            check_row_times(owner, times.shape or (), times.dtype, self.rows)
             return np.asarray(times[:])
 
     @contextmanager
@@ -62,8 +60,9 @@ class Hdf5Matrix:
                 f"{self._path}: truncated or not an HDF5 file: {' '.join(str(error).split())}"
             ) from None
 
-    def _only(self, file: h5py.File) -> str:
-        names = [name for name in _datasets(file) if len(self._find(file, name, "dataset").shape or ()) == 2]
+    def _only(self, file: h5py.File, time_unix: str | None) -> str:
+        others = [name for name in _datasets(file) if name != (time_unix or "").strip("/")]
+        names = [name for name in others if len(self._find(file, name, "dataset").shape or ()) == 2]
         if len(names) != 1:
             listed = ", ".join(f"'{name}'" for name in names[:10]) or "no 2-D dataset"
             raise BadInput(f"{self._path}: holds {listed}; write in the sidecar which to read: dataset: NAME")

@@ -50,6 +50,7 @@ class CsvMatrix:
 
     def blocks(self, chunk_rows: int) -> Iterator[Values]:
         held: list[list[float]] = []
+        number = 0
         with self._path.open("rb") as stream:
             for number, line in self._lines(stream):
                 if number > self.rows:
@@ -60,6 +61,8 @@ class CsvMatrix:
                 if len(held) == chunk_rows:
                     yield np.array(held)
                     held = []
+        if number < self.rows:
+            raise BadInput(f"{self._path}: {number} rows, {self.rows} when it was opened")
         if held:
             yield np.array(held)
 

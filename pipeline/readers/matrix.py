@@ -59,6 +59,12 @@ def checked_shape(owner: str, shape: tuple[int, ...], dtype: np.dtype) -> tuple[
     return rows, bins
 
 
+def check_row_times(owner: str, shape: tuple[int, ...], dtype: np.dtype, rows: int) -> None:
+    """`BadInput` unless an array is one number a row."""
+    if dtype.kind not in "iuf" or shape != (rows,):
+        raise BadInput(f"{owner}: shape {shape} of type {dtype}; limit: shape ({rows},), one number a row")
+
+
 def no_row_times(path: Path, name: str, format_name: str) -> BadInput:
     """The error of a format that has no room for row times."""
     return BadInput(

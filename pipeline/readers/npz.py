@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 
 from ..errors import BadInput
-from .matrix import Values, checked_shape
+from .matrix import Values, check_row_times, checked_shape
 from .npy_header import NpyHeader, read_npy_header
 
 PASS_BYTES = 64 * 1024 * 1024
@@ -69,32 +69,28 @@ class NpzMatrix:
                 stream.read(1)  # the end of the member: its checksum is compared here
             return
         rows_a_pass = max(chunk_rows, self._pass_bytes // row_bytes)
+        held = np.empty((self.bins, min(rows_a_pass, self.rows)), header.dtype)
         for first in range(0, self.rows, rows_a_pass):
-            columns = self._columns(first, min(first + rows_a_pass, self.rows))
+            columns = held[:, : self.rows - first]
+            self._read_columns(first, columns)
             for start in range(0, columns.shape[1], chunk_rows):
                 yield columns[:, start : start + chunk_rows].T
 
-    def _columns(self, first: int, end: int) -> Values:
-        """Rows [first, end) of a column-major array, as [bins, end - first]."""
+    def _read_columns(self, first: int, columns: Values) -> None:
+        """Fill [bins, n] with n rows from `first` on of a column-major array."""
+        end = first + columns.shape[1]
         with self._member(self._array, "array") as (stream, header):
             size = header.dtype.itemsize
-            columns = np.empty((self.bins, end - first), header.dtype)
             for column in columns:
                 self._skip(stream, first * size)
                 column[:] = np.frombuffer(self._read(stream, (end - first) * size), header.dtype)
                 self._skip(stream, (self.rows - end) * size)
             stream.read(1)
-        return columns
 
     def row_times(self, name: str) -> Values:
         owner = f"{self._path}: time_unix '{name}'"
         with self._member(name, "time_unix") as (stream, header):
-            if header.dtype.kind not in "iuf" or len(header.shape) != 1:
-                raise BadInput(
-                    f"{owner}: {len(header.shape)}-D of type {header.dtype}; limit: 1-D numbers, one a row"
-                )
-            if header.shape != (self.rows,):
-                raise BadInput(f"{owner}: {header.shape[0]} row times; limit: {self.rows}, one a row")
+            check_row_times(owner, header.shape, header.dtype, self.rows)
             values = np.frombuffer(self._read(stream, header.data_bytes), header.dtype)
             stream.read(1)
             return values
