@@ -10,7 +10,7 @@ import numpy as np
 
 from ..pipeline.frames import Assignment, Forecast, Gap, Step, Verdict, VerdictState
 
-RECENT_WINDOWS = 5
+RECENT_WINDOWS = 40
 NOVEL_FROM = 0.98
 NOVEL_UNTIL = 0.90
 RECENT_STEPS = 2
@@ -31,7 +31,9 @@ class _Segment:
 class Judge:
     """Assignments, forecasts and steps of one band in, verdicts out: one whenever a segment's state changes.
 
-    `novel`: the median novelty of the last 5 windows reached 0.98, until it falls below 0.90.
+    `novel`: the median novelty of the last 40 windows reached 0.98, until it falls below 0.90. At stride
+    16 these span five windows that share no row: a single burst, however odd, is in too few of them to
+    raise an alarm, and what stays odd for some 20 strides (a minute at 5 rows a second) does.
     `deviating`: in each of the last 2 steps at least half of the segment's frequencies lay outside the
     interval that was forecast for them one step ahead, until fewer than a quarter do. Novel outranks
     deviating. `score` is the median novelty, or the share outside. A gap forgets what was gathered; the

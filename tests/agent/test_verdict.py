@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bandwatch.agent.verdict import Judge
+from bandwatch.agent.verdict import RECENT_WINDOWS, Judge
 from bandwatch.pipeline.frames import Assignment, Forecast, Gap, Step
 
 SEGMENTS_HZ = [(0.0, 9.0), (10.0, 19.0)]
@@ -51,36 +51,44 @@ def test_a_verdict_comes_only_when_the_state_changes():
     assert states(judge(), [None, None, 0.1, 0.2, 0.3]) == ["warming_up", "normal"]
 
 
-def test_one_odd_window_is_not_novel_three_of_five_are():
-    assert states(judge(), [0.1] * 5 + [1.0] + [0.1] * 5) == ["normal"]
-    assert states(judge(), [0.1] * 5 + [0.99] * 3) == ["normal", "novel"]
+def test_a_burst_in_eight_overlapping_windows_is_no_alarm_what_stays_is():
+    assert states(judge(), [0.1] * RECENT_WINDOWS + [1.0] * 8 + [0.1] * RECENT_WINDOWS) == ["normal"]
+    assert states(judge(), [0.1] * RECENT_WINDOWS + [0.99] * (RECENT_WINDOWS // 2)) == ["normal"]
+    assert states(judge(), [0.1] * RECENT_WINDOWS + [0.99] * (RECENT_WINDOWS // 2 + 1)) == ["normal", "novel"]
 
 
-def test_novel_needs_five_windows_to_begin_with():
-    assert states(judge(), [1.0] * 4) == ["normal"]
-    assert states(judge(), [1.0] * 5) == ["normal", "novel"]
+def test_novel_needs_all_recent_windows_to_begin_with():
+    assert states(judge(), [1.0] * (RECENT_WINDOWS - 1)) == ["normal"]
+    assert states(judge(), [1.0] * RECENT_WINDOWS) == ["normal", "novel"]
+
+
+def test_independent_windows_of_an_unchanged_band_hardly_ever_raise_an_alarm():
+    random = np.random.default_rng(0)
+    independent = np.repeat(random.uniform(size=27_000), 8)  # a day of 8 segments, each window met 8 times
+    alarms = states(judge(), [float(novelty) for novelty in independent]).count("novel")
+    assert alarms <= 8
 
 
 def test_novel_holds_until_the_median_falls_below_the_lower_limit():
     steady = judge()
-    assert states(steady, [0.99] * 5 + [0.95] * 10) == ["normal", "novel"]
-    assert states(steady, [0.5] * 5) == ["normal"]
+    assert states(steady, [0.99] * RECENT_WINDOWS + [0.95] * 2 * RECENT_WINDOWS) == ["normal", "novel"]
+    assert states(steady, [0.5] * RECENT_WINDOWS) == ["normal"]
 
 
 def test_the_reason_names_figure_limit_and_nearest_cluster():
     odd = judge()
-    verdicts = [v for n in range(5) for v in odd.assigned(window(0.995, n))]
+    verdicts = [v for n in range(RECENT_WINDOWS) for v in odd.assigned(window(0.995, n))]
     assert verdicts[-1].reasons == (
-        "median novelty of the last 5 windows is 0.995, the limit is 0.98",
+        "median novelty of the last 40 windows is 0.995, the limit is 0.98",
         "the nearest cluster is 7, at distance 3.25",
     )
     assert verdicts[-1].score == pytest.approx(0.995)
-    assert verdicts[-1].time_ns == 5
+    assert verdicts[-1].time_ns == RECENT_WINDOWS
 
 
 def test_segments_are_judged_apart():
     both = judge()
-    for number in range(5):
+    for number in range(RECENT_WINDOWS):
         both.assigned(window(1.0, number, segment=1))
     assert both.assigned(window(0.1, 9, segment=0))[0].state == "normal"
 
@@ -102,7 +110,7 @@ def test_one_step_outside_is_not_enough_and_the_other_segment_is_left_alone():
 
 def test_novel_outranks_deviating():
     off = judge()
-    states(off, [1.0] * 5)
+    states(off, [1.0] * RECENT_WINDOWS)
     assert deviations(off, [1.0, 1.0]) == []
 
 
@@ -118,7 +126,7 @@ def test_a_step_is_compared_only_with_the_forecast_made_at_its_start():
 
 def test_a_gap_forgets_what_was_gathered():
     odd = judge()
-    states(odd, [1.0] * 4)
+    states(odd, [1.0] * (RECENT_WINDOWS - 1))
     odd.gap(GAP)
-    assert states(odd, [1.0] * 4) == []
+    assert states(odd, [1.0] * (RECENT_WINDOWS - 1)) == []
     assert states(odd, [1.0]) == ["novel"]
