@@ -15,7 +15,7 @@ from ...pipeline.soapy_settings import in_words, key_values
 def devices_command(
     arguments: Annotated[
         str | None,
-        typer.Argument(metavar="[ARGS]", help="Search only for these: key=value,key=value."),
+        typer.Argument(metavar="ARGS", help="Search only for these: key=value,key=value."),
     ] = None,
 ) -> None:
     """List the radios that SoapySDR finds. With ARGS, open each one found and say what it can do.
