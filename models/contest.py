@@ -70,7 +70,7 @@ class Contest:
         forecasters: Sequence[Forecaster],
         *,
         horizon: int = HORIZON_STEPS,
-        recent: int = 96,
+        recent: int = 288,
         enough: int = 24,
     ) -> None:
         if not 0 < enough <= recent:
@@ -132,7 +132,7 @@ class Contest:
         return item.step_s != self._step_s or not np.array_equal(item.frequencies_hz, self._frequencies_hz)
 
     def _forecast(self, history: History) -> Forecast:
-        means: dict[str, Float32] = {self._baseline.name: self._baseline.forecast(history)}
+        means: dict[str, Float32] = {self._baseline.name: self._baseline.forecast(history)[: self._horizon]}
         for forecaster in self._others:
             if forecaster.name in self.refused:
                 continue
@@ -175,9 +175,11 @@ class Contest:
         for pending in reversed(self._pending):  # newest first: horizons in order
             elapsed_ns = step.end_ns - pending.given.made_ns
             horizon = round(elapsed_ns / (step.step_s * NS_PER_S))
-            repeated = pending.means[self._baseline.name][min(horizon, self._horizon) - 1]
+            if not 1 <= horizon <= self._horizon:
+                continue
+            repeated = pending.means[self._baseline.name][horizon - 1]
             known = np.isfinite(step.values) & np.isfinite(repeated)
-            if not 1 <= horizon <= self._horizon or not known.any():
+            if not known.any():
                 continue
             baseline = _mean_square(repeated, step.values, known)
             for name in self._records.keys() & pending.means.keys():

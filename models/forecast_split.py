@@ -15,6 +15,7 @@ from .forecasters.forecaster import HORIZON_STEPS
 from .step_table import StepTable
 
 LEAST_TRAINING_WINDOWS = 32
+LEAST_SCALE_SHARE = 0.1
 VALIDATION_SHARE = 0.2
 WINDOW_STEPS = HISTORY_STEPS + HORIZON_STEPS
 
@@ -24,12 +25,13 @@ class ForecastSplit:
     """A table's steps, scaled, and the rows at which training and validation windows begin (int64).
 
     Validation windows are those whose targets lie wholly in the last 0.2 of the rows; training windows
-    lie wholly before. `mean_db` float32 [F] and `scale_db` are of the training windows' rows alone.
+    lie wholly before. `mean_db` and `scale_db`, float32 [F], are the mean and standard
+    deviation of the training windows' rows alone; the latter at least a tenth of the whole band's.
     """
 
     scaled: Float32
     mean_db: Float32
-    scale_db: float
+    scale_db: Float32
     training: Int64
     validation: Int64
 
@@ -50,9 +52,11 @@ class ForecastSplit:
             )
         seen = table.values[np.unique(training[:, np.newaxis] + np.arange(WINDOW_STEPS))].astype(np.float64)
         mean_db = seen.mean(axis=0).astype(np.float32)
-        # A band that never moved has no scale: any will do.
-        scale_db = float(np.sqrt(np.square(seen - mean_db).mean())) or 1.0
-        scaled = ((table.values - mean_db) / np.float32(scale_db)).astype(np.float32)
+        deviation_db = seen.std(axis=0)
+        # A frequency that hardly moved in training would turn its first real change into a huge input.
+        least_db = LEAST_SCALE_SHARE * float(np.sqrt(np.square(deviation_db).mean())) or 1.0
+        scale_db = np.maximum(deviation_db, least_db).astype(np.float32)
+        scaled = ((table.values - mean_db) / scale_db).astype(np.float32)
         return cls(scaled, mean_db, scale_db, training, validation)
 
     def batch(self, firsts: Int64) -> tuple[Tensor, Tensor]:
@@ -67,23 +71,26 @@ class ForecastSplit:
         with torch.inference_mode():
             for start in range(0, len(self.validation), 256):
                 histories, targets = self.batch(self.validation[start : start + 256])
-                square += (network(histories) - targets).square().mean().item() * len(histories)
-        return (square / len(self.validation)) ** 0.5 * self.scale_db
+                error_db = (network(histories) - targets) * torch.from_numpy(self.scale_db)
+                square += error_db.square().mean().item() * len(histories)
+        return (square / len(self.validation)) ** 0.5
 
     def repeat_last_rmse_db(self) -> float:
         """Of repeating the last step, on the validation windows."""
         histories, targets = self.batch(self.validation)
-        return (histories[:, -1:] - targets).square().mean().item() ** 0.5 * self.scale_db
+        error_db = (histories[:, -1:] - targets) * torch.from_numpy(self.scale_db)
+        return error_db.square().mean().item() ** 0.5
 
 
 def _window_firsts(table: StepTable) -> Int64:
     """Rows at which 36 unbroken, finite steps begin."""
+    rows = len(table.values)
     bad = ~np.isfinite(table.values).all(axis=1)
-    breaks = np.zeros(len(bad), dtype=bool)
-    breaks[[row for row in table.breaks if 0 < row < len(bad)]] = True
-    firsts = np.arange(max(0, len(bad) - WINDOW_STEPS + 1))
+    breaks = np.zeros(rows, dtype=bool)
+    breaks[[row for row in table.breaks if 0 < row < rows]] = True
+    firsts = np.arange(max(0, rows - WINDOW_STEPS + 1))
     bad_before = np.concatenate([[0], np.cumsum(bad)])
     breaks_before = np.concatenate([[0], np.cumsum(breaks)])
     whole = bad_before[firsts + WINDOW_STEPS] == bad_before[firsts]
     unbroken = breaks_before[firsts + WINDOW_STEPS] == breaks_before[firsts + 1]
-    return firsts[whole & unbroken]
+    return np.flatnonzero(whole & unbroken)

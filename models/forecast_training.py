@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..pipeline.errors import BadInput
 from ..pipeline.simulator import Simulator
 from .checkpoint import give_tensors, load_checkpoint, save_checkpoint, tensors_of
 from .forecast_split import ForecastSplit
@@ -55,9 +56,13 @@ def train_cnn_lstm(
     path every epoch ends with an atomic write there, and a later call goes on where it ends, to the same
     result. Runs on one CPU thread and leaves torch's random state and threads as they were.
 
-    Raises BadInput where no window can be cut for training or validation, or the checkpoint belongs to
+    Raises BadInput where there is too little to train on or nothing to do, or the checkpoint belongs to
     another training.
     """
+    if epochs < 1 or iterations < 1:
+        raise BadInput(
+            f"forecast training: {epochs} epochs of {iterations} iterations, needs at least 1 each"
+        )
     split = ForecastSplit.of(table)
     with _torch_alone():
         torch.manual_seed(seed)
@@ -80,7 +85,7 @@ def train_cnn_lstm(
         step_s=table.step_s,
         mean_db=split.mean_db,
         scale_db=split.scale_db,
-        weights={name: weight.numpy().copy() for name, weight in network.state_dict().items()},
+        weights=tensors_of(network),
         figures={
             "seed": seed,
             "epochs": epochs,

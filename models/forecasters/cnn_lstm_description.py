@@ -30,7 +30,7 @@ class Description:
     unit: str
     step_s: float
     mean_db: Float32
-    scale_db: float
+    scale_db: Float32
     figures: Mapping[str, Any]
 
     def write(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class Description:
             "step_s": self.step_s,
             "training": dict(self.figures),
             "frequencies_hz": self.frequencies_hz.tolist(),
-            "normalisation": {"scale_db": self.scale_db, "mean_db": self.mean_db.tolist()},
+            "normalisation": {"mean_db": self.mean_db.tolist(), "scale_db": self.scale_db.tolist()},
         }
         text = yaml.safe_dump(fields, sort_keys=False, default_flow_style=None, width=110)
         write_atomically(path, text.encode())
@@ -64,18 +64,24 @@ class Description:
         if fields.get("unit") not in POWER_UNITS:
             raise BadInput(f"{path}: unit is {fields.get('unit')!r}, must be one of {', '.join(POWER_UNITS)}")
         frequencies_hz = _numbers(path, "frequencies_hz", fields.get("frequencies_hz"))
-        mean_db = _numbers(path, "normalisation.mean_db", normalisation.get("mean_db"))
-        if mean_db.size != frequencies_hz.size:
+        scales = {}
+        for name in ("mean_db", "scale_db"):
+            scales[name] = _numbers(path, f"normalisation.{name}", normalisation.get(name))
+            if scales[name].size != frequencies_hz.size:
+                raise BadInput(
+                    f"{path}: normalisation.{name} has {scales[name].size} values, "
+                    f"must have as many as frequencies_hz, {frequencies_hz.size}"
+                )
+        if scales["scale_db"].min() <= 0:
             raise BadInput(
-                f"{path}: normalisation.mean_db has {mean_db.size} values, "
-                f"must have as many as frequencies_hz, {frequencies_hz.size}"
+                f"{path}: normalisation.scale_db holds {scales['scale_db'].min():g}, must be above 0"
             )
         return cls(
             frequencies_hz=frequencies_hz,
             unit=fields["unit"],
             step_s=_positive(path, "step_s", fields.get("step_s")),
-            mean_db=mean_db.astype(np.float32),
-            scale_db=_positive(path, "normalisation.scale_db", normalisation.get("scale_db")),
+            mean_db=scales["mean_db"].astype(np.float32),
+            scale_db=scales["scale_db"].astype(np.float32),
             figures=training,
         )
 

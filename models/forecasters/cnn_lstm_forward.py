@@ -69,7 +69,7 @@ def _lstm(weights: Mapping[str, Float32], name: str, x: Float32) -> Float32:
     hidden = cell = np.zeros((x.shape[0], units), np.float32)
     states = []
     for step in range(x.shape[1]):
-        gates: Float32 = from_input[:, step] + hidden @ from_state  # [n, 4 units]
+        gates = from_input[:, step] + np.matmul(hidden, from_state, dtype=np.float32)  # [n, 4 units]
         put, keep, value, out = (gates[:, part * units : (part + 1) * units] for part in range(4))
         cell = _sigmoid(keep) * cell + _sigmoid(put) * np.tanh(value)
         hidden = _sigmoid(out) * np.tanh(cell)
