@@ -141,4 +141,4 @@ def test_real_recordings_are_told_and_drawn(tmp_path: Path, name: str, windows: 
     said = facts(inspect(real(name), "--png", tmp_path / "band.png"))
     assert said["windows"] == windows
     image = matplotlib.image.imread(tmp_path / "band.png")
-    assert len(np.unique((image * 255).astype(int).reshape(-1, 4), axis=0)) > 50
+    assert len(np.unique((image[:, :, 1] * 255).astype(np.uint8))) > 50
