@@ -18,8 +18,8 @@ class Steps:
 
     Steps of `step_s` seconds lie on whole multiples of it in UTC; where a row lasts as long or longer,
     each row is a step. A row belongs to the step that holds its start, or to the next one if that step is
-    closed already (row times jitter). A step is closed by the row that reaches its end. The very first is
-    given out if rows cover at least half of it; the one that a gap fell into never is. Values are means of the rows' dB (or counts) as the papers' data are;
+    closed already (row times jitter). A step is closed by the row that ends within half a row of its end,
+    or else by the first row beyond. The very first is given out if rows cover at least half of it; the one that a gap fell into never is. Values are means of the rows' dB (or counts) as the papers' data are;
     bands of more than `most_frequencies` bins are averaged over groups of neighbours.
     """
 
@@ -52,28 +52,34 @@ class Steps:
             self._axis = axis
         if item.duration_ns >= self._wanted_ns:
             return [self._step(item, item.time_ns, item.power_db.astype(np.float64), 1)]
+        half_row_ns = item.duration_ns // 2
         if self._after_gap:
             self._after_gap = False
             self._next_index = -(-item.time_ns // self._step_ns)
-        if item.time_ns + item.duration_ns // 2 < (self._next_index * self._step_ns):
+        if item.time_ns + half_row_ns < self._next_index * self._step_ns:
             return []
         index = max(item.time_ns // self._step_ns, self._next_index)
-        if index != self._index:
-            self._index = index
-            self._rows = 0
+        steps = self._close(item) if self._index is not None and index != self._index else []
         if self._rows == 0:
+            self._index = index
             self._sum[:] = item.power_db
         else:
             self._sum += item.power_db
         self._rows += 1
-        if item.end_ns < (index + 1) * self._step_ns:
+        if item.end_ns + half_row_ns >= (index + 1) * self._step_ns:
+            steps += self._close(item)
+        return steps
+
+    def _close(self, frame: PsdFrame) -> list[Step]:
+        """The open step, if rows cover enough of it."""
+        index, rows = self._index, self._rows
+        self._index, self._rows = None, 0
+        if index is None:
             return []
         self._next_index = index + 1
-        self._index = None
-        rows, self._rows = self._rows, 0
-        if rows * item.duration_ns < LEAST_COVERAGE * self._step_ns:
+        if rows * frame.duration_ns < LEAST_COVERAGE * self._step_ns:
             return []
-        return [self._step(item, index * self._step_ns, self._sum / rows, rows)]
+        return [self._step(frame, index * self._step_ns, self._sum / rows, rows)]
 
     def _take_axis(self, frame: PsdFrame) -> None:
         self._step_ns = max(self._wanted_ns, frame.duration_ns)

@@ -50,6 +50,25 @@ def test_jitter_around_the_step_boundary_loses_and_repeats_no_row():
     assert all(93 <= step.rows <= 95 for step in steps)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_jitter_at_the_boundary_itself_skips_no_step(seed):
+    random = np.random.default_rng(seed)
+    items = [
+        type(frame)(**{f: getattr(frame, f) for f in frame.__slots__} | {"time_ns": frame.time_ns + int(j)})
+        for frame, j in zip(rows(200), random.integers(-60_000_000, 60_000_000, 200), strict=True)
+    ]
+    steps = drive(Steps(10), items)
+    assert len(steps) in (19, 20)
+    assert all(b.start_ns == a.end_ns for a, b in pairwise(steps))
+    assert all(step.rows == 10 for step in steps[1:])
+
+
+def test_a_silent_second_at_the_boundary_still_closes_the_step():
+    items = rows(100, duration_ns=SECOND // 5)
+    steps = drive(Steps(10), items[:48] + items[52:])
+    assert [step.rows for step in steps] == [48, 48]
+
+
 def test_many_bins_are_averaged_in_groups():
     items = rows(10, bins=1024)
     step = drive(Steps(10, most_frequencies=256), items)[0]
