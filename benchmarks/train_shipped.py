@@ -1,6 +1,6 @@
 """Build the shipped bundle, `models/shipped`, from nothing: encoder, band model and CNN-LSTM.
 
-    nice -n 5 python benchmarks/train_shipped.py --out models/shipped --replace
+    nice -n 5 python benchmarks/train_shipped.py --replace
 
 Everything is simulated and seeded: the same command gives the same bundle on the same kind of machine with
 the same number of threads. A kill is no loss: the same command goes on where it was.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def main() -> None:
         config.width,
         models={("simulated", "srd-868"): [band_model, forecaster]},
         training={
-            "command": f"python benchmarks/train_shipped.py {' '.join(sys.argv[1:])}",
+            "command": _command(options),
             "data": f"{options.bands} varied simulated bands, seeds {options.seed + 1} to "
             f"{options.seed + options.bands}",
             "windows": len(windows),
@@ -86,12 +85,20 @@ def main() -> None:
     print(f"{options.out}: bundle {name[:12]} in {time.monotonic() - started:.0f} s")
 
 
+def _command(options: argparse.Namespace) -> str:
+    """What gives this bundle again, wherever it is written to."""
+    decisive = ("width", "bands", "windows", "cycle", "epochs", "seed", "threads")
+    return "python benchmarks/train_shipped.py " + " ".join(
+        f"--{name} {getattr(options, name)}" for name in decisive
+    )
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=shipped_bundle())
     parser.add_argument("--replace", action="store_true", help="remove the bundle that is there")
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--bands", type=int, default=96)
+    parser.add_argument("--bands", type=int, default=192)
     parser.add_argument("--windows", type=int, default=12288)
     parser.add_argument("--cycle", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=30)

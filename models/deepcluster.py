@@ -40,8 +40,8 @@ class DeepClusterConfig:
     cycle: int = 15
     epochs: int = 105
     batch: int = 64
-    optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = 1e-3
+    optimizer: Literal["adam", "sgd"] = "sgd"
+    learning_rate: float = 0.05
     weight_decay: float = 1e-5
     augmented: bool = True
     seed: int = 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...models.encoder import Encoder
 
 SIMULATED = "simulated"
-WINDOWS_A_SIMULATED_BAND = 128
+WINDOWS_A_SIMULATED_BAND = 64
 
 
 def train_clusters_command(

@@ -1,0 +1,256 @@
+"""A band model assigns as scikit-learn would, says how novel, and refuses what is not its own."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import yaml
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+
+from bandwatch.models.activity import BandModel, Geometry
+from bandwatch.models.band_fitting import fit_band_model
+from bandwatch.models.clustering import Projection, fit_centres, fit_projection, nearest
+from bandwatch.models.tensor_file import write_tensors
+from bandwatch.pipeline.errors import BadInput
+
+GEOMETRY = Geometry("node", "band", "dBm/bin", 1024, 187.5, 8)
+
+
+def blobs(count: int, dimensions: int = 32, kinds: int = 5, seed: int = 0) -> np.ndarray:
+    """Features around a few centres."""
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(0, 3, (kinds, dimensions))
+    return (centres[random.integers(kinds, size=count)] + random.normal(0, 0.5, (count, dimensions))).astype(
+        np.float32
+    )
+
+
+@pytest.fixture
+def model():
+    return fit_band_model(blobs(400), GEOMETRY)
+
+
+@pytest.mark.parametrize("whiten", [True, False])
+def test_projection_is_scikit_learns(whiten):
+    features = blobs(300)
+    ours = fit_projection(features, 8, whiten=whiten)
+    theirs = PCA(8, whiten=whiten, svd_solver="full").fit(features.astype(np.float64))
+    np.testing.assert_allclose(
+        np.abs(ours.points(features)), np.abs(theirs.transform(features)), atol=1e-3, rtol=1e-3
+    )
+    np.testing.assert_allclose(ours.variance_ratio, theirs.explained_variance_ratio_, rtol=1e-4)
+
+
+def test_whitened_points_have_unit_variance_each():
+    features = blobs(300)
+    points = fit_projection(features, 8, whiten=True).points(features)
+    np.testing.assert_allclose(points.std(axis=0, ddof=1), 1, rtol=1e-4)
+
+
+def test_all_components_lead_back_to_the_features():
+    features = blobs(100, dimensions=6)
+    projection = fit_projection(features, 6)
+    np.testing.assert_allclose(projection.features(projection.points(features)), features, atol=1e-4)
+
+
+def test_features_that_never_change_have_one_component_and_no_blown_up_scale():
+    projection = fit_projection(np.full((20, 6), 0.3, np.float32), 5)
+    assert projection.component_count == 1
+    assert np.isfinite(projection.points(np.full((2, 6), 0.3, np.float32))).all()
+
+
+def test_dead_features_make_no_components():
+    features = blobs(200, dimensions=8)
+    features[:, 3:] = 0
+    assert fit_projection(features, 8).component_count == 3
+
+
+def test_nearest_gives_the_labels_and_distances_of_scikit_learn():
+    points = blobs(500, dimensions=20)
+    kmeans = KMeans(24, n_init=1, random_state=0).fit(points)
+    labels, distances = nearest(points, kmeans.cluster_centers_.astype(np.float32))
+    assert np.array_equal(labels, kmeans.predict(points))
+    np.testing.assert_allclose(distances, kmeans.transform(points).min(axis=1), rtol=1e-4)
+
+
+def test_there_are_no_more_centres_than_distinct_points():
+    points = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0)
+    centres, labels = fit_centres(points, 10, seed=0)
+    assert centres.shape == (3, 3)
+    assert len(np.unique(labels)) == 3
+
+
+def test_assignment_does_not_depend_on_what_else_is_assigned(model):
+    features = blobs(37, seed=5)
+    together = model.assign(features)
+    singly = [model.assign(features[i : i + 1]) for i in range(len(features))]
+    for part, of_one in zip(together, zip(*singly, strict=True), strict=True):
+        assert np.array_equal(part, np.concatenate(of_one))
+    assert [part.dtype for part in together] == [np.int64, np.float32, np.float32]
+
+
+def test_no_windows_have_no_clusters(model):
+    clusters, distances, novelty = model.assign(np.zeros((0, 32), np.float32))
+    assert clusters.shape == distances.shape == novelty.shape == (0,)
+
+
+def test_clusters_go_by_their_numbers(model):
+    renumbered = dataclasses.replace(model, clusters=model.clusters + 100)
+    features = blobs(20, seed=2)
+    assert np.array_equal(renumbered.assign(features)[0], model.assign(features)[0] + 100)
+
+
+def test_novelty_is_one_minus_the_conformal_p():
+    model = BandModel(
+        name="hand-made",
+        geometry=GEOMETRY,
+        windows=4,
+        projection=Projection(*(np.array(a, np.float32) for a in ([0.0], [[1.0]], [1.0], [1.0]))),
+        centres=np.zeros((1, 1), np.float32),
+        clusters=np.zeros(1, np.int64),
+        calibration=np.array([1, 2, 3], np.float32),
+    )
+    _, distances, novelty = model.assign(np.array([[0], [-1], [1.5], [3], [9]], np.float32))
+    assert distances.tolist() == [0, 1, 1.5, 3, 9]
+    # p: of the three calibration distances 3, 3, 2, 1, 0 are not below; one is added, of four.
+    np.testing.assert_allclose(novelty, 1 - np.array([4, 4, 3, 2, 1]) / 4)
+
+
+def test_usual_windows_are_novel_as_often_as_they_should_be(model):
+    _, _, novelty = fit_band_model(blobs(4000), GEOMETRY).assign(blobs(4000, seed=8))
+    for level in (0.5, 0.8, 0.95):
+        assert (novelty >= level).mean() == pytest.approx(1 - level, abs=0.03)
+
+
+def test_an_unusual_window_is_novel(model):
+    _, _, novelty = model.assign(blobs(10, seed=3) + 20)
+    assert (novelty > 0.98).all()
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (np.zeros((2, 31), np.float32), r"features of shape \[2, 31\], needs \[n, 32\]"),
+        (np.zeros(32, np.float32), r"features of shape \[32\], needs \[n, 32\]"),
+        (np.full((1, 32), np.nan, np.float32), "features hold NaN or infinity"),
+        (np.full((1, 32), np.inf, np.float32), "features hold NaN or infinity"),
+    ],
+)
+def test_features_it_cannot_use_are_refused(model, features, message):
+    with pytest.raises(BadInput, match=message):
+        model.assign(features)
+
+
+@pytest.mark.parametrize("change", [{"bins": 512}, {"bin_hz": 187.6}, {"unit": "dBFS/bin"}, {"segments": 4}])
+def test_a_band_measured_otherwise_is_refused_by_name(model, change):
+    other = dataclasses.replace(GEOMETRY, node="other", **change)
+    with pytest.raises(BadInput) as refused:
+        model.check(other)
+    assert str(refused.value) == (
+        "band model node/band was fitted on 1024 bins of 187.5 Hz in dBm/bin, 8 segments; "
+        f"other/band has {other}: fit it anew"
+    )
+
+
+def test_a_band_measured_alike_passes_whatever_it_is_called(model):
+    model.check(dataclasses.replace(GEOMETRY, node="x", band="y", bin_hz=187.5 * (1 + 1e-8)))
+
+
+class TestTheFile:
+    def test_gives_back_the_model(self, model, tmp_path):
+        model.save(tmp_path / "new" / "folder")
+        read = BandModel.load(tmp_path / "new" / "folder")
+        assert (read.name, read.geometry, read.windows) == (model.name, model.geometry, model.windows)
+        features = blobs(50, seed=4)
+        for ours, theirs in zip(model.assign(features), read.assign(features), strict=True):
+            assert np.array_equal(ours, theirs)
+
+    @pytest.mark.parametrize("name", ["activity.yaml", "activity.safetensors"])
+    def test_is_refused_if_half_of_it_is_missing(self, model, tmp_path, name):
+        model.save(tmp_path)
+        (tmp_path / name).unlink()
+        with pytest.raises(BadInput, match=f"{name}: no such file"):
+            BandModel.load(tmp_path)
+
+    @pytest.mark.parametrize(
+        "spoil", [lambda b: b[:-1], lambda b: b[:100], lambda b: b"", lambda b: b + b"x"]
+    )
+    def test_is_refused_if_spoilt(self, model, tmp_path, spoil):
+        model.save(tmp_path)
+        path = tmp_path / "activity.safetensors"
+        path.write_bytes(spoil(path.read_bytes()))
+        with pytest.raises(BadInput) as refused:
+            BandModel.load(tmp_path)
+        assert str(refused.value) == f"{path}: is not the file that activity.yaml was written for"
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{", "not YAML"),
+            ("\x80", "not YAML"),
+            ("[1, 2]", "not a band model"),
+            ("kind: forecast", "not a band model"),
+            ("kind: activity\nversion: 7", "version 7, this program reads 1"),
+            ("kind: activity\nversion: 1", "name is None, needs str"),
+        ],
+    )
+    def test_facts_of_something_else_are_refused(self, model, tmp_path, text, message):
+        model.save(tmp_path)
+        (tmp_path / "activity.yaml").write_text(text, encoding="latin-1")
+        with pytest.raises(BadInput) as refused:
+            BandModel.load(tmp_path)
+        assert str(refused.value) == f"{tmp_path / 'activity.yaml'}: {message}"
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"windows": 0}, "windows is 0, needs a number above 0"),
+            ({"windows": True}, "windows is True, needs int"),
+            ({"clusters": "7"}, "clusters is '7', needs int"),
+            ({"geometry": {"node": "n"}}, "band is None, needs str"),
+            (
+                {"geometry": dataclasses.asdict(GEOMETRY) | {"unit": "volts"}},
+                "unit 'volts' is none of dBFS/bin",
+            ),
+            (
+                {"geometry": dataclasses.asdict(GEOMETRY) | {"bin_hz": float("nan")}},
+                "bin_hz is nan, needs a number above 0",
+            ),
+        ],
+    )
+    def test_facts_that_cannot_be_are_refused(self, model, tmp_path, change, message):
+        model.save(tmp_path)
+        self.rewrite_facts(tmp_path, change)
+        with pytest.raises(BadInput, match=message):
+            BandModel.load(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"mean": np.zeros(3, np.float32)}, r"array 'mean' has shape \[3\], needs \[32\]"),
+            ({"centres": None}, "lacks array 'centres'"),
+            ({"clusters": None}, r"array 'clusters' is float64 \[0\], needs int64"),
+            ({"calibration": np.full(100, np.nan, np.float32)}, "array 'calibration' holds NaN"),
+            ({"calibration": -np.arange(100, dtype=np.float32)}, "array 'calibration' is not ascending"),
+            ({"scale": np.zeros(20, np.float32)}, "array 'scale' holds 0, needs numbers above 0"),
+            ({"clusters": np.zeros(24, np.int64)}, "cluster numbers are not distinct, or negative"),
+        ],
+    )
+    def test_arrays_that_cannot_be_are_refused(self, model, tmp_path, change, message):
+        model.save(tmp_path)
+        projection = {f.name: getattr(model.projection, f.name) for f in dataclasses.fields(model.projection)}
+        arrays = projection | {n: getattr(model, n) for n in ("centres", "clusters", "calibration")}
+        arrays = {name: array for name, array in (arrays | change).items() if array is not None}
+        write_tensors(tmp_path / "activity.safetensors", arrays)
+        self.rewrite_facts(tmp_path, {})
+        with pytest.raises(BadInput, match=message):
+            BandModel.load(tmp_path)
+
+    @staticmethod
+    def rewrite_facts(folder, change):
+        import hashlib
+
+        path = folder / "activity.yaml"
+        sha256 = hashlib.sha256((folder / "activity.safetensors").read_bytes()).hexdigest()
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"sha256": sha256} | change))
