@@ -1,0 +1,5 @@
+"""`python -m bandwatch`: the command line."""
+
+from .agent.cli import main
+
+main()
