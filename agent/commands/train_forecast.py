@@ -27,11 +27,9 @@ def train_forecast_command(
     out: Annotated[Path, typer.Option(help="The bundle to write; must not be there yet.")],
     data: Annotated[
         list[str],
-        typer.Option(
-            metavar="FILE...", help="Recordings to learn from, or 'simulated' for that band."
-        ),
+        typer.Option(metavar="FILE...", help="Recordings to learn from, or 'simulated' for that band."),
     ],
-    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(help="The bundle to add to, itself left as it is; by default the shipped one."),
