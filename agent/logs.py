@@ -117,6 +117,10 @@ class LineLimit:
             self._last_seconds[kind] = now_seconds
             return self._held_back.pop(kind, 0)
 
+    def __len__(self) -> int:
+        """Kinds remembered."""
+        return len(self._last_seconds)
+
     def _forget(self, now_seconds: float) -> None:
         for kind, last_seconds in tuple(self._last_seconds.items()):
             if now_seconds - last_seconds >= self._period_seconds and kind not in self._held_back:
