@@ -181,10 +181,10 @@ class TestTerminal:
             view = LiveView(Scene().take(*everything()).board, URL, console)
             view.start()
             assert sys.stdout is not screen
-            print("to the output")
-            print("to the errors", file=sys.stderr)
+            sys.stdout.write("to the output\n")
+            sys.stderr.write("to the errors\n")
             wait_for(lambda: "to the errors" in screen.getvalue())
-            print("at the end")
+            sys.stdout.write("at the end\n")
             view.stop()
             assert (sys.stdout, sys.stderr) == (screen, screen)
         said = screen.getvalue()
