@@ -13,6 +13,8 @@ from .status import StatusBoard
 from .status_table import draw
 
 REDRAW_SECONDS = 1 / 3
+# The terminal echoes ^C behind the last line; without room for it the line breaks and leaves a copy behind.
+ECHO_COLUMNS = 2
 
 
 class LiveView:
@@ -71,4 +73,4 @@ class LiveView:
             self._above.step_aside()
 
     def _draw(self) -> RenderableType:
-        return draw(self._board.snapshot(), self._url, self._console.width)
+        return draw(self._board.snapshot(), self._url, self._console.width - ECHO_COLUMNS)
