@@ -122,7 +122,7 @@ class BandRoute:
         return outputs
 
     def _take_axis(self, frame: PsdFrame) -> list[Output]:
-        """Another centre, width or unit: verdicts start anew, models too where windows mean something else."""
+        """Another centre, width or unit: verdicts start anew, and models where windows mean another thing."""
         starts = segment_starts(frame.bins)
         last = min(frame.bins, WINDOW_BINS) - 1
         segments_hz = [

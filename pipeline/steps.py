@@ -19,8 +19,9 @@ class Steps:
     Steps of `step_s` seconds lie on whole multiples of it in UTC; where a row lasts as long or longer,
     each row is a step. A row belongs to the step that holds its start, or to the next one if that step is
     closed already (row times jitter). A step is closed by the row that ends within half a row of its end,
-    or else by the first row beyond. The very first is given out if rows cover at least half of it; the one that a gap fell into never is. Values are means of the rows' dB (or counts) as the papers' data are;
-    bands of more than `most_frequencies` bins are averaged over groups of neighbours.
+    or else by the first row beyond. The very first is given out if rows cover at least half of it; the
+    one that a gap fell into never is. Values are means of the rows' dB (or counts) as the papers' data
+    are; bands of more than `most_frequencies` bins are averaged over groups of neighbours.
     """
 
     def __init__(self, step_s: float = 60.0, most_frequencies: int = MOST_FREQUENCIES) -> None:
