@@ -1,0 +1,111 @@
+"""Does the encoder earn its keep? Its clusters beside those of plain pixels and of an untrained encoder.
+
+    python benchmarks/clusters_against_pixels.py
+
+All get the same windows, the same PCA (20 components) and the same k-means (24 clusters); the measure is
+the agreement with the simulator's truth (the kind that fills most of a window), on windows of seeds that
+nothing was fitted on. One run, side by side, on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from threadpoolctl import threadpool_limits
+
+from bandwatch.models.bundle import Bundle, shipped_bundle
+from bandwatch.models.bundle_training import HELD_OUT_DEFAULT, HELD_OUT_VARIED, LIVE_STRIDE_ROWS
+from bandwatch.models.clustering import fit_centres, fit_projection, nearest
+from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
+from bandwatch.models.engine import open_engine
+from bandwatch.models.training_windows import TRAINING_STRIDE_ROWS, cut_windows
+from bandwatch.models.window_truth import kinds_of
+from bandwatch.pipeline.frames import Float32, Int64
+from bandwatch.pipeline.simulator import Simulator
+
+COMPONENTS, CLUSTERS = 20, 24
+
+# Windows fitted on, windows to label -> labels.
+Method = Callable[[Float32, Float32], Int64]
+
+
+def on_features(embed: Callable[[Float32], Float32], whiten: bool) -> Method:
+    def label(fitted_on: Float32, asked: Float32) -> Int64:
+        features = embed(fitted_on)
+        projection = fit_projection(features, COMPONENTS, whiten=whiten)
+        centres, _ = fit_centres(projection.points(features), CLUSTERS, seed=0)
+        return nearest(projection.points(embed(asked)), centres)[0]
+
+    return label
+
+
+def on_pixels(whiten: bool) -> Method:
+    def label(fitted_on: Float32, asked: Float32) -> Int64:
+        pca = PCA(COMPONENTS, whiten=whiten, svd_solver="randomized", random_state=0)
+        points = pca.fit_transform(fitted_on.reshape(len(fitted_on), -1)).astype(np.float32)
+        centres, _ = fit_centres(points, CLUSTERS, seed=0)
+        return nearest(pca.transform(asked.reshape(len(asked), -1)).astype(np.float32), centres)[0]
+
+    return label
+
+
+def cut(simulator: Simulator, stride_rows: int, count: int) -> tuple[Float32, list[str]]:
+    """Windows [n, 128, 128] and what each shows."""
+    windows = list(islice(cut_windows(simulator.frames(), stride_rows), count))
+    return np.stack([window.values for window in windows]), kinds_of(windows, simulator.truth)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--bundle", type=Path, default=shipped_bundle())
+    parser.add_argument("--windows", type=int, default=4096, help="of the default band, fitted on and judged")
+    options = parser.parse_args()
+
+    torch.set_num_threads(1)
+    bundle = Bundle.load(options.bundle, device="cpu", threads=1)
+    width = bundle.manifest.width
+    torch.manual_seed(0)
+    untrained = open_engine(weights_of(Encoder(EncoderConfig(width))), width, device="cpu", threads=1)
+    methods: dict[str, Method] = {
+        f"bundle {bundle.name}": on_features(bundle.embed, True),
+        f"bundle {bundle.name}, not whitened": on_features(bundle.embed, False),
+        "untrained encoder": on_features(untrained.embed, True),
+        "pixels": on_pixels(False),
+        "pixels, whitened": on_pixels(True),
+    }
+
+    seed = 0
+    fitted_on, _ = cut(Simulator(seed), LIVE_STRIDE_ROWS, options.windows)
+    asked, kinds = cut(Simulator(seed + HELD_OUT_DEFAULT), TRAINING_STRIDE_ROWS, options.windows)
+    report("default band, another seed", methods, fitted_on, asked, kinds)
+
+    parts = [cut(Simulator.varied(seed + HELD_OUT_VARIED + n), TRAINING_STRIDE_ROWS, 340) for n in range(12)]
+    windows = np.concatenate([part for part, _ in parts])
+    report("twelve varied bands", methods, windows, windows, [kind for _, part in parts for kind in part])
+
+
+def report(
+    title: str, methods: dict[str, Method], fitted_on: Float32, asked: Float32, kinds: list[str]
+) -> None:
+    print(f"\n{title}: {len(asked)} windows, {dict(Counter(kinds).most_common())}")
+    print(f"{'':40}{'NMI':>8}{'ARI':>8}{'seconds':>10}")
+    for name, method in methods.items():
+        started = time.monotonic()
+        with threadpool_limits(1):
+            labels = method(fitted_on, asked)
+        seconds = time.monotonic() - started
+        nmi, ari = normalized_mutual_info_score(kinds, labels), adjusted_rand_score(kinds, labels)
+        print(f"{name:40}{nmi:8.3f}{ari:8.3f}{seconds:10.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
