@@ -29,7 +29,7 @@ def train_forecast_command(
         list[str],
         typer.Option(metavar="FILE...", help="Recordings to learn from, or 'simulated' for that band."),
     ],
-    more: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="FILE")] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(help="The bundle to add to, itself left as it is; by default the shipped one."),
