@@ -11,7 +11,7 @@ from ..config.schema import Settings
 from ..pipeline.frames import Gap, PsdFrame
 from ..pipeline.publisher import Publisher
 from .core import Core
-from .feeds import Feeds
+from .feeds import Feeds, own_bands
 from .intake import DirectIntake, SocketIntake
 from .learned import load_bundle
 from .loop import Loop
@@ -22,7 +22,7 @@ from .transport import Through, local_endpoint, recordings_over, subscribers_to
 
 def run(settings: Settings, stop: Event) -> None:
     """The agent: sources -> socket -> routes -> metrics, until `stop` is set."""
-    with Core(settings, serve=True, show=True) as core, ExitStack() as parts:
+    with Core(settings, serve=True, show=True, bands=own_bands(settings)) as core, ExitStack() as parts:
         bundle = load_bundle(settings, core.telemetry)
         endpoint = settings.transport.endpoint or parts.enter_context(local_endpoint())
         publisher = parts.enter_context(Publisher(endpoint, stop=stop))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -21,14 +22,19 @@ from .watchdog import Notifier, Watchdog, watchdog_seconds
 
 
 class Core:
-    """Opened on entry, closed in reverse order on exit; `sinks` are what the loop feeds."""
+    """Opened on entry, closed in reverse order on exit; `sinks` are what the loop feeds.
 
-    def __init__(self, settings: Settings, *, serve: bool, show: bool) -> None:
+    `bands` are the (node, band) that will be heard: they count as missing until they are.
+    """
+
+    def __init__(
+        self, settings: Settings, *, serve: bool, show: bool, bands: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
         self.log = open_log(settings.logging.level, settings.logging.format)
         self.telemetry = Telemetry(self.registry, self.log)
-        self.board = StatusBoard()
+        self.board = StatusBoard(bands)
         self.notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
         self.sinks: list[Sink] = [self.telemetry, self.board]
         self._serve = serve and settings.server.enabled
@@ -51,12 +57,20 @@ class Core:
             self._open.callback(view.stop)
         return self
 
-    def ready(self, progress: Callable[[], int], row_seconds: Callable[[], float]) -> None:
-        """The start is over; from now on the watchdog beats while `progress` moves (see Watchdog)."""
+    def ready(self, rows: Callable[[], int], row_seconds: Callable[[], float]) -> None:
+        """The start is over; from now on the watchdog beats while the count of rows moves (see Watchdog).
+
+        Before the first row it beats, too: nobody knows yet how long a row lasts, and a restart would not
+        make a publisher elsewhere begin.
+        """
         self.notifier.ready()
         period_seconds = watchdog_seconds(os.environ)
         if period_seconds is not None:
-            watchdog = Watchdog(self.notifier, period_seconds, progress, row_seconds)
+
+            def row_seconds_if_known() -> float:
+                return row_seconds() if rows() else math.inf
+
+            watchdog = Watchdog(self.notifier, period_seconds, rows, row_seconds_if_known)
             watchdog.start()
             self._open.callback(watchdog.stop)
 

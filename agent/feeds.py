@@ -16,6 +16,8 @@ from .telemetry import Telemetry
 
 JOIN_SECONDS = 2.0
 WATCH_SECONDS = 0.5
+# A row carries its own gain, axis and lost samples: the receiver makes these gaps of them.
+TOLD_BY_THE_NEXT_ROW = ("overflow", "gain", "retuned")
 
 
 class Feed:
@@ -64,10 +66,12 @@ class Feed:
             for item in self._source:
                 if self._stop.is_set():
                     return
-                self._publisher.send(item)
                 if isinstance(item, PsdFrame):
                     self.rows += 1
                     self.row_seconds = item.duration_ns / NS_PER_S
+                elif item.reason in TOLD_BY_THE_NEXT_ROW:
+                    continue
+                self._publisher.send(item)
             if self._end:
                 self._publisher.end()
         except BaseException as failure:  # noqa: BLE001 - raised again by check, in the thread that can act
@@ -112,6 +116,15 @@ class Feeds:
     def row_seconds(self) -> float:
         """Duration of the longest rows; 0 before the first."""
         return max((feed.row_seconds for feed in self._feeds), default=0.0)
+
+
+def own_bands(settings: Settings) -> list[tuple[str, str]]:
+    """(node, band) of every band that has a source on this node; a stream's node names itself."""
+    return [
+        (settings.node.name, band.name)
+        for band in settings.bands
+        if isinstance(band.source, SimulatorSource | RadioSource)
+    ]
 
 
 def simulated_live(

@@ -25,7 +25,7 @@ def load_bundle(settings: Settings, telemetry: Telemetry) -> Bundle:
 
 
 def _cache_directory(wanted: Path, telemetry: Telemetry) -> Path:
-    """The store's directory, or a scratch one where that cannot be written: slower next time, no less right."""
+    """The store's directory, or a scratch one where it cannot be written: slower next time, as right."""
     try:
         wanted.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=wanted):

@@ -14,8 +14,9 @@ from .routes import Routes
 
 MOST_AT_ONCE = 64
 TIMEOUT_SECONDS = 0.2
-# A row older than this is history being caught up or replayed: its age says nothing of the agent's speed.
-OLDEST_LIVE_ROW_NS = 60 * NS_PER_S
+# A band is live once a row of it is younger than this many of its rows, or than a second: what came
+# before was history, replayed or caught up with, and its age says nothing of the agent's speed.
+LIVE_WITHIN_ROWS = 2
 
 
 class Loop:
@@ -37,6 +38,7 @@ class Loop:
         self._board = core.board
         self._stop = stop
         self._utc_ns = utc_ns
+        self._live: set[tuple[str, str]] = set()
 
     def run(self) -> None:
         while not self._stop.is_set() and not self._intake.ended:
@@ -69,5 +71,7 @@ class Loop:
         if not any(isinstance(output, Assignment) for output in outputs):
             return
         age_ns = self._utc_ns() - frame.end_ns
-        if 0 <= age_ns < OLDEST_LIVE_ROW_NS:
-            self._telemetry.latency(frame.node, frame.band, age_ns / NS_PER_S)
+        if 0 <= age_ns < max(NS_PER_S, LIVE_WITHIN_ROWS * frame.duration_ns):
+            self._live.add((frame.node, frame.band))
+        if (frame.node, frame.band) in self._live:
+            self._telemetry.latency(frame.node, frame.band, max(0, age_ns) / NS_PER_S)

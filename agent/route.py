@@ -73,6 +73,7 @@ class BandRoute:
         self._fitter: BandFitter | None = None
         self._judge = Judge(node, band, [])
         self._contest = Contest(node, band, [])
+        self._refused: set[str] = set()
 
     @property
     def warm(self) -> bool:
@@ -134,7 +135,7 @@ class BandRoute:
         if self._geometry is not None and self._geometry.same_measure(geometry):
             return []
         self._geometry = geometry
-        self._contest = Contest(self.node, self.band, self._forecasters())
+        self._contest = Contest(self.node, self.band, self._forecasters(geometry.unit))
         self._model = self._shipped_model(geometry)
         if self._model is not None:
             self._fitter = None
@@ -153,14 +154,17 @@ class BandRoute:
             return None
         return model
 
-    def _forecasters(self) -> list[Forecaster]:
+    def _forecasters(self, unit: str) -> list[Forecaster]:
         forecasters: list[Forecaster] = [RepeatLast(), NLinear()]
         try:
             network = self._bundle.cnn_lstm(self.node, self.band)
+            if network is None:
+                return forecasters
+            network.check(network.frequencies_hz, network.step_s, unit)
         except BadInput as refusal:
-            self._told(str(refusal))
+            self._told(f"{self.node}/{self.band}: {refusal}; it takes no part")
             return forecasters
-        return [*forecasters, network] if network is not None else forecasters
+        return [*forecasters, network]
 
     def _label(self, windows: list[Window]) -> list[Output]:
         started = perf_counter()
@@ -212,5 +216,9 @@ class BandRoute:
                 outputs.append(output)
                 if isinstance(output, Forecast):
                     self._judge.forecast(output)
+        for name, reason in self._contest.refused.items():
+            if name not in self._refused:
+                self._refused.add(name)
+                self._told(f"{self.node}/{self.band}: {reason}; it takes no part")
         self._timed("forecast", perf_counter() - started)
         return outputs

@@ -20,7 +20,7 @@ _READ_TIMEOUT_US = 100_000
 _MOST_SAMPLES = 1 << 20
 
 
-class RadioLost(Exception):  # noqa: N818  (an event of the radio's life, named as one)
+class RadioLost(Exception):
     """The device cannot go on; it may after closing and opening it again. The message is one line."""
 
 

@@ -102,6 +102,17 @@ def test_a_band_model_of_another_geometry_is_refused_in_one_line_and_the_band_wa
     assert "has 200 bins" in said
 
 
+def test_a_forecast_model_of_other_frequencies_is_refused_in_one_line(tmp_path: Path, capsys):
+    values = levels(200, 64)
+    path = write_recording(
+        tmp_path / "band.npy", values, node="simulated", band="srd-868", step_seconds=60, unit="dBFS/bin"
+    )
+    assert ran("replay", str(path), "--speed", "max") == 0
+    said = capsys.readouterr().err
+    assert said.count("simulated/srd-868: forecast model: the band's frequencies are") == 1
+    assert "177 forecasts" in said
+
+
 def test_too_few_bins_give_forecasts_and_no_windows(tmp_path: Path, capsys):
     path = write_recording(tmp_path / "band.npy", levels(300, 3), step_seconds=60)
     assert ran("replay", str(path), "--speed", "max") == 0
