@@ -1,6 +1,6 @@
 """Rows a second of the whole agent, beside bare ONNX Runtime and the plain way, in one run.
 
-    .venv/bin/python benchmarks/throughput.py [--rows 4096] [--rounds 5]
+    .venv/bin/python benchmarks/throughput.py [--rows 8192] [--rounds 5]
 
 One simulated band of 1024 bins, stride 16. The whole agent: recording -> publisher -> ipc socket ->
 subscriber -> continuity, floor, windows, encoder, PCA, k-means, novelty, steps, forecasts, verdicts ->
@@ -38,7 +38,7 @@ from bandwatch.pipeline.windows import Windower
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=4096)
+    parser.add_argument("--rows", type=int, default=8192)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--through", choices=("direct", "ipc", "tcp"), default="ipc")
     options = parser.parse_args()
