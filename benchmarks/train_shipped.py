@@ -34,7 +34,12 @@ def main() -> None:
     started = time.monotonic()
     work = options.out.parent / f".{options.out.name}.training"
     config = DeepClusterConfig(
-        width=options.width, cycle=options.cycle, epochs=options.epochs, seed=options.seed
+        width=options.width,
+        cycle=options.cycle,
+        epochs=options.epochs,
+        optimizer=options.optimizer,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
     )
     windows = simulated_windows(options.seed, options.bands, options.windows)
     print(f"{len(windows)} windows of {options.bands} simulated bands", flush=True)
@@ -87,9 +92,9 @@ def main() -> None:
 
 def _command(options: argparse.Namespace) -> str:
     """What gives this bundle again, wherever it is written to."""
-    decisive = ("width", "bands", "windows", "cycle", "epochs", "seed", "threads")
+    given = {name: value for name, value in vars(options).items() if name not in ("out", "replace")}
     return "python benchmarks/train_shipped.py " + " ".join(
-        f"--{name} {getattr(options, name)}" for name in decisive
+        f"--{name.replace('_', '-')} {value}" for name, value in given.items()
     )
 
 
@@ -101,7 +106,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bands", type=int, default=192)
     parser.add_argument("--windows", type=int, default=12288)
     parser.add_argument("--cycle", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--optimizer", choices=["adam", "sgd"], default=DeepClusterConfig().optimizer)
+    parser.add_argument("--learning-rate", type=float, default=DeepClusterConfig().learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

@@ -204,11 +204,22 @@ class TestAugmentation:
         window = torch.full((1, 128, 128), 0.125)
         window[0, 10:20, 30:40] = 0.9
         seen = augment(window.repeat(64, 1, 1), torch.Generator().manual_seed(0))
-        bright = seen > 0.6
-        assert torch.equal(bright.sum((1, 2)), torch.full((64,), 100))
-        columns = {tuple(picture.any(0).nonzero().flatten().tolist()) for picture in bright}
-        assert columns == {tuple(range(30, 40)), tuple(range(88, 98))}
-        assert len({tuple(picture.any(1).nonzero().flatten().tolist()) for picture in bright}) > 20
+        # Noise of a pixel goes with the root of ten in the mean of a stretch of ten.
+        columns, rows = set(), set()
+        for picture in seen:
+            columns.add(round(int(picture.unfold(1, 10, 1).mean(2).max(0).values.argmax()), -1))
+            rows.add(int(picture.mean(1).argmax()))
+        assert columns == {30, 90}  # bins 30 to 39 mirrored are 88 to 97
+        assert len(rows) > 30
+
+    def test_changes_level_tilt_and_noise_of_each_window_for_itself(self):
+        seen = 40 * augment(torch.full((400, 128, 128), 0.5), torch.Generator().manual_seed(0))
+        levels_db, slopes_db = seen.mean((1, 2)), seen[..., -32:].mean((1, 2)) - seen[..., :32].mean((1, 2))
+        assert levels_db.std() == pytest.approx(2, rel=0.1)
+        assert slopes_db.abs().max() == pytest.approx(2 * 3 * 0.755, rel=0.05)
+        noise_db = (seen[:, 1:] - seen[:, :-1]).std((1, 2)) / math.sqrt(2)
+        assert noise_db.max() == pytest.approx(3, rel=0.05)
+        assert noise_db.min() < 0.1
 
     def test_stays_within_zero_and_one_and_leaves_its_input(self):
         windows = torch.rand((8, 128, 128)).round()
