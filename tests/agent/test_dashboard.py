@@ -210,7 +210,7 @@ tests:
           - exp_labels: {severity: info, node: n, band: flows, segment: "3", state: novel, instance: i}
             exp_annotations:
               summary: "novel activity: n/flows, segment 3"
-              description: "Unlike this band's own past. If it is not worth an alarm here, leave its range out: `mask.ranges_hz`."
+              description: "Unlike this band's own past. Known and harmless? Leave it out: `mask.ranges_hz`."
       - {eval_time: 50m, alertname: BandwatchDown, exp_alerts: []}
   - interval: 1m
     input_series:

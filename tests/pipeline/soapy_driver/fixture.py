@@ -32,7 +32,8 @@ class Worker:
 
 
 @pytest.fixture(scope="session")
-def radio_worker(tmp_path_factory):
+def radio_environment(tmp_path_factory):
+    """The environment in which SoapySDR knows the test receiver and nothing else."""
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed: the test receiver cannot be built")
     if not HEADER.is_file():
@@ -41,16 +42,20 @@ def radio_worker(tmp_path_factory):
     compiler = ["g++", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-std=c++17"]
     subprocess.run([*compiler, "-o", modules / "libbandwatchtest.so", SOURCE, "-lSoapySDR"], check=True)
     finds = tmp_path_factory.mktemp("soapy_finds") / "finds.txt"
-    environment = {
+    return {
         "SOAPY_SDR_PLUGIN_PATH": str(modules),
         "SOAPY_SDR_ROOT": "/nonexistent",
         "BANDWATCHTEST_FINDS": str(finds),
     }
+
+
+@pytest.fixture(scope="session")
+def radio_worker(radio_environment):
     before = dict(os.environ)
-    os.environ.update(environment)
+    os.environ.update(radio_environment)
     try:
         pool = ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
-        worker = Worker(pool, finds)
+        worker = Worker(pool, Path(radio_environment["BANDWATCHTEST_FINDS"]))
         problem = worker.run(scenarios.bindings_problem)
     finally:
         os.environ.clear()
