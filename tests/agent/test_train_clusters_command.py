@@ -62,6 +62,7 @@ def test_learns_from_recordings_and_models_their_band(bandwatch, tmp_path):
     assert not (tmp_path / "bundle.training").exists()
 
 
+@pytest.mark.slow
 def test_learns_from_simulated_bands_and_says_how_well(bandwatch, tmp_path):
     out = tmp_path / "bundle"
     code, said, progress = bandwatch(

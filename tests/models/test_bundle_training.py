@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from bandwatch.models.bundle_training import (
+    Labelled,
     agreement_with_truth,
+    day_of_windows,
     labelled,
     recorded_band_models,
     simulated_band_model,
@@ -13,13 +15,13 @@ from bandwatch.models.bundle_training import (
 )
 from bandwatch.models.deepcluster import Epoch
 from bandwatch.models.training_windows import cut_windows, gather
-from bandwatch.models.window_truth import QUIET, kind_of, kinds_of
+from bandwatch.models.window_truth import QUIET, truth_of
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import NS_PER_S, Window
 from bandwatch.pipeline.noise_floor import NoiseFloor
 from bandwatch.pipeline.patches import Emission
 from bandwatch.pipeline.replay import open_recording
-from bandwatch.pipeline.simulator import Simulator
+from bandwatch.pipeline.simulator import START_2026_NS
 from bandwatch.pipeline.stage import drive
 from bandwatch.pipeline.windows import Windower
 from bandwatch.tests.jig import gap_before, rows
@@ -76,37 +78,59 @@ class TestTruth:
     def emission(self, kind, start_s, end_s, low_hz, high_hz, power_db=10.0):
         return Emission(kind, int(start_s * NS_PER_S), int(end_s * NS_PER_S), low_hz, high_hz, power_db)
 
+    def main_kind(self, emissions):
+        return truth_of(self.window, sorted(emissions, key=lambda emission: emission.start_ns)).main_kind
+
     def test_is_quiet_where_nothing_is_sent(self):
-        assert kind_of(self.window, []) == QUIET
+        assert self.main_kind([]) == QUIET
 
     def test_is_what_fills_most_of_a_window(self):
         wide = self.emission("wide", 10, 11, 900, 1100)  # 1 row x 128 bins x 10 dB
         long = self.emission("long", 0, 128, 999, 1001)  # 128 rows x 2 bins x 10 dB
-        assert kind_of(self.window, [wide, long]) == "long"
+        assert self.main_kind([wide, long]) == "long"
 
     def test_emissions_of_a_kind_add_up(self):
         wide = [self.emission("wide", start, start + 1, 900, 1100) for start in (10, 20, 30)]
-        assert kind_of(self.window, [*wide, self.emission("long", 0, 128, 999, 1001)]) == "wide"
+        assert self.main_kind([*wide, self.emission("long", 0, 128, 999, 1001)]) == "wide"
 
     def test_is_quiet_where_all_lies_beside_the_window_or_is_faint(self):
-        assert kind_of(self.window, [self.emission("late", 128, 140, 990, 1010)]) == QUIET
-        assert kind_of(self.window, [self.emission("high", 0, 128, 1064, 1070)]) == QUIET
-        assert kind_of(self.window, [self.emission("short", 5, 7, 999.5, 1000)]) == QUIET
+        assert self.main_kind([self.emission("late", 128, 140, 990, 1010)]) == QUIET
+        assert self.main_kind([self.emission("high", 0, 128, 1064, 1070)]) == QUIET
+        assert self.main_kind([self.emission("short", 5, 7, 999.5, 1000)]) == QUIET
 
     def test_an_emission_narrower_than_a_bin_fills_one(self):
-        assert kind_of(self.window, [self.emission("thin", 0, 4, 1000, 1000.1)]) == "thin"
+        assert self.main_kind([self.emission("thin", 0, 4, 1000, 1000.1)]) == "thin"
 
-    def test_many_windows_are_judged_each_by_its_own_time(self):
-        simulator = Simulator(5)
-        stream = cut_windows(simulator.frames(), 128)
-        windows = [next(stream) for _ in range(16)]
-        assert kinds_of(windows, simulator.truth) == [kind_of(window, simulator.truth) for window in windows]
+    def test_names_every_kind_that_shows_and_no_other(self):
+        wide = self.emission("wide", 10, 11, 900, 1100)
+        long = self.emission("long", 0, 500, 999, 1001)
+        faint = self.emission("faint", 20, 21, 999, 1000)
+        over = self.emission("over", -90, 0, 900, 1100)
+        truth = truth_of(self.window, [over, long, wide, faint])
+        assert (truth.kinds, truth.main_kind) == ({"wide", "long"}, "long")
+        assert truth_of(self.window, []).kinds == set()
 
 
-def test_labelled_windows_come_with_a_kind_each():
-    features, kinds = labelled(summary, Simulator(2), 24)
-    assert features.shape == (24, 16)
-    assert len(kinds) == 24
+def test_a_days_windows_come_from_all_hours_and_never_twice_the_same():
+    windows = [window for window, _ in day_of_windows(0, 24)]
+    hours = [(window.start_ns - START_2026_NS) // (3600 * NS_PER_S) for window in windows]
+    assert hours == [hour for hour in range(0, 24, 2) for _ in range(2)]
+    assert len({window.values.tobytes() for window in windows}) == 24
+
+
+def test_labelled_windows_come_with_their_truth():
+    found = labelled(summary, day_of_windows(2, 24))
+    assert found.features.shape == (24, 16)
+    assert len(found.kinds) == len(found.kind_counts) == 24
+    assert [kind == QUIET for kind in found.kinds] == [count == 0 for count in found.kind_counts]
+
+
+def test_agreement_is_whole_where_clusters_are_the_kinds():
+    kinds = ["a", "b", "a", "c"]
+    found = Labelled(np.zeros((4, 1), np.float32), kinds, np.array([1, 1, 1, 2]))
+    assert found.nmi(np.array([5, 3, 5, 0])) == pytest.approx(1)
+    assert found.nmi(np.array([5, 3, 5, 5]), single=True) == pytest.approx(1)
+    assert found.nmi(np.array([5, 3, 5, 5])) < 1
 
 
 def test_the_simulated_band_has_a_model_of_its_geometry_and_a_measure_of_its_worth():
@@ -118,6 +142,8 @@ def test_the_simulated_band_has_a_model_of_its_geometry_and_a_measure_of_its_wor
     assert figures.keys() == {
         "nmi_kinds_default_band",
         "nmi_kinds_varied_bands",
+        "nmi_single_kinds_default_band",
+        "nmi_single_kinds_varied_bands",
         "share_novelty_above_0.95",
     }
     assert all(0 <= value <= 1 for value in figures.values())
