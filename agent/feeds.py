@@ -44,6 +44,8 @@ class Feed:
         self._end = end
         self._halt = halt
         self._failure: BaseException | None = None
+        self._streams: dict[tuple[str, str], int] = {}
+        self._ended = False
         self.rows = 0
         self.row_seconds = 0.0
         self._thread = Thread(target=self._run, name=f"feed-{name}", daemon=True)
@@ -51,6 +53,10 @@ class Feed:
     def start(self) -> Feed:
         self._thread.start()
         return self
+
+    def last_streams(self) -> dict[tuple[str, str], int] | None:
+        """The last stream of each band, once the source has run out and `end` has said so; None before."""
+        return self._streams if self._ended else None
 
     def check(self) -> None:
         if self._failure is not None:
@@ -68,12 +74,14 @@ class Feed:
                     return
                 if isinstance(item, PsdFrame):
                     self.rows += 1
+                    self._streams[item.node, item.band] = item.stream
                     self.row_seconds = item.duration_ns / NS_PER_S
                 elif item.reason in TOLD_BY_THE_NEXT_ROW:
                     continue
                 self._publisher.send(item)
             if self._end:
                 self._publisher.end()
+                self._ended = True
         except BaseException as failure:  # noqa: BLE001 - raised again by check, in the thread that can act
             if not self._stop.is_set():
                 self._failure = failure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ..pipeline.frames import Gap, IqBlock, PsdFrame
@@ -59,22 +59,28 @@ class DirectIntake:
 
 
 class SocketIntake:
-    """Frames from ZeroMQ; with `until_ended`, over when every band heard has announced its end.
+    """Frames from ZeroMQ. `check` tells whether the threads that publish in this process are alive.
 
-    `check` tells whether the threads that publish in this process are alive.
+    `last_streams` says, once whoever publishes has run out, which stream of each band is the last: the
+    intake has ended when the end of each of them has been received. A band's earlier streams end, too.
     """
 
     def __init__(
-        self, subscribers: Sequence[Subscriber], *, check: Callable[[], None], until_ended: bool = False
+        self,
+        subscribers: Sequence[Subscriber],
+        *,
+        check: Callable[[], None],
+        last_streams: Callable[[], Mapping[tuple[str, str], int] | None] = lambda: None,
     ) -> None:
         self._subscribers = subscribers
         self._check = check
-        self._until_ended = until_ended
-        self._streams: dict[tuple[str, str], bool] = {}
+        self._last_streams = last_streams
+        self._ended_streams: dict[tuple[str, str], int] = {}
 
     @property
     def ended(self) -> bool:
-        return self._until_ended and bool(self._streams) and all(self._streams.values())
+        last = self._last_streams()
+        return last is not None and all(self._ended_streams.get(band) == last[band] for band in last)
 
     @property
     def depth(self) -> int:
@@ -89,7 +95,8 @@ class SocketIntake:
         for subscriber in self._subscribers:
             items = items or list(subscriber.receive(share, timeout_seconds / len(self._subscribers)))
         for item in items:
-            self._streams[item.node, item.band] = isinstance(item, Heartbeat) and item.ended
+            if isinstance(item, Heartbeat) and item.ended:
+                self._ended_streams[item.node, item.band] = item.stream
         return items
 
     def check(self) -> None:

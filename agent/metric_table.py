@@ -47,6 +47,12 @@ METRICS: tuple[Metric, ...] = (
         "Rows that never came, where their number is known.",
     ),
     Metric(
+        "frames_ignored_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Rows received and passed over: `duplicate`, `out_of_order`, or of a stream since `replaced`.",
+    ),
+    Metric(
         "samples_lost_total",
         "counter",
         (*_BAND, "reason"),

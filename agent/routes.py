@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..config.schema import Settings
 from ..models.bundle import Bundle
 from ..pipeline.continuity import Continuity
@@ -43,7 +45,10 @@ class Routes:
             node,
             band,
             self._bundle,
-            continuity=Continuity(on_bad_row=self._telemetry.bad_input),
+            continuity=Continuity(
+                on_bad_row=self._telemetry.bad_input,
+                on_ignored=partial(self._telemetry.frame_ignored, node, band),
+            ),
             mask=Mask(settings.mask.ranges_hz, dc_bins),
             windower=Windower(settings.segments.stride_rows),
             steps=Steps(settings.history.step_seconds),

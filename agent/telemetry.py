@@ -190,6 +190,10 @@ class Telemetry:
         """`count` rows of a band came in."""
         self._band(node, band).received.inc(count)
 
+    def frame_ignored(self, node: str, band: str, reason: str) -> None:
+        """A row came twice, late, or of a stream that another has replaced."""
+        self._metrics.counter("frames_ignored_total").labels(node, band, reason).inc()
+
     def decode_error(self, reason: str, message: str) -> None:
         """A message was refused; `reason` is one of the few the wire knows, `message` says more."""
         self._metrics.counter("decode_errors_total").labels(reason).inc()

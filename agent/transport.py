@@ -60,4 +60,4 @@ def recordings_over(
         feed = Feed("replay", frames, publisher, stop, end=True).start()
         parts.callback(feed.join, JOIN_SECONDS)
         parts.callback(stop.set)
-        yield SocketIntake([subscriber], until_ended=True, check=feed.check)
+        yield SocketIntake([subscriber], check=feed.check, last_streams=feed.last_streams)

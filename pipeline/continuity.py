@@ -48,12 +48,17 @@ class Continuity:
     So, from the first row heard of a stream to the last announced: rows sent = rows passed on + lost_rows
     of all gaps, as long as no restart hides the number.
 
-    `ignored` counts rows by reason; `bad_rows` those not finite. `on_bad_row(message)` is called at the
-    first of each run of bad rows.
+    `ignored` counts rows by reason, and `on_ignored(reason)` hears of each; `bad_rows` counts those not
+    finite, and `on_bad_row(message)` is called at the first of each run of them.
     """
 
-    def __init__(self, on_bad_row: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_bad_row: Callable[[str], None] | None = None,
+        on_ignored: Callable[[str], None] | None = None,
+    ) -> None:
         self._on_bad_row = on_bad_row
+        self._on_ignored = on_ignored
         self.reset()
 
     def reset(self) -> None:
@@ -82,12 +87,12 @@ class Continuity:
             return self._hear(item) if item.carries == "psd" else []
         outputs: list[PsdFrame | Gap] = []
         if self._is_left_over(item.stream, anew=item.seq == 0):
-            self.ignored["replaced"] += 1
+            self._ignore("replaced")
             return outputs
         if self._is_new(item.stream, anew=item.seq == 0):
             outputs += self._restart(item.node, item.band, item.stream, item)
         elif item.seq <= self._last_seq:
-            self.ignored["duplicate" if item.seq == self._last_seq else "out_of_order"] += 1
+            self._ignore("duplicate" if item.seq == self._last_seq else "out_of_order")
             return outputs
         else:
             outputs += self._break_before(item)
@@ -98,6 +103,11 @@ class Continuity:
         self._previous = item
         self._unbroken = True
         return outputs
+
+    def _ignore(self, reason: str) -> None:
+        self.ignored[reason] += 1
+        if self._on_ignored is not None:
+            self._on_ignored(reason)
 
     def _hear(self, heartbeat: Heartbeat) -> list[PsdFrame | Gap]:
         excused_rows, self._excused_rows = self._excused_rows, 0

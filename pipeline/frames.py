@@ -123,7 +123,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """Rows of a band averaged over one forecast step; `values` float32 [F] in the band's unit."""
+    """Rows of a band averaged over one forecast step; `values` float32 [F] in `unit`."""
 
     node: str
     band: str
@@ -133,6 +133,8 @@ class Step:
     frequencies_hz: NDArray[np.float64]
     values: Float32
     rows: int
+    unit: PowerUnit
+    gain_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,16 +6,19 @@ import math
 
 import numpy as np
 
-from .frames import Gap, History, Int64, Step, read_only
+from .frames import NS_PER_S, Gap, History, Int64, Step, read_only
 
 HISTORY_STEPS = 24
+# Eight days of minutes: shorter steps reach back less far, so that memory stays at some tens of MB a band.
+MOST_SEASON_STEPS = 8 * 24 * 60
 
 
 class Histories:
     """Stage Step -> History: with each step that completes 24 in a row without a gap.
 
-    Steps before a gap stay in `season`, up to `season_days`; a retune, a change of gain or unit makes them
-    meaningless and drops them. Arrays are views of an append-only store: cheap, and never written again.
+    A step follows another if it begins within half a step of the other's end: rows that are steps of their
+    own have times that jitter. Steps before a gap stay in `season`, up to `season_days` and 11,520 steps;
+    other frequencies, another gain or unit make them meaningless and drop them. Arrays are views of an append-only store: cheap, and never written again.
     """
 
     def __init__(self, season_days: float = 8.0) -> None:
@@ -27,20 +30,18 @@ class Histories:
         self._ends_ns: Int64 = np.zeros(0, dtype=np.int64)
         self._count = 0
         self._unbroken = 0
-        self._axis: tuple[float, bytes] | None = None
+        self._axis: tuple[float, bytes, str, float | None] | None = None
 
-    def gap(self, gap: Gap) -> list[History]:
+    def gap(self, gap: Gap) -> list[History]:  # noqa: ARG002 - whatever the reason, no history spans it
         self._unbroken = 0
-        if gap.reason in ("retuned", "gain"):
-            self.reset()
         return []
 
     def push(self, item: Step) -> list[History]:
-        axis = (item.step_s, item.frequencies_hz.tobytes())
+        axis = (item.step_s, item.frequencies_hz.tobytes(), item.unit, item.gain_db)
         if axis != self._axis:
             self.reset()
             self._axis = axis
-        elif self._count and self._unbroken and self._ends_ns[self._count - 1] != item.start_ns:
+        elif self._unbroken and not self._follows(item):
             self._unbroken = 0
         self._append(item)
         if self._unbroken < HISTORY_STEPS:
@@ -60,8 +61,12 @@ class Histories:
             )
         ]
 
+    def _follows(self, step: Step) -> bool:
+        off_ns = step.start_ns - int(self._ends_ns[self._count - 1])
+        return abs(off_ns) < step.step_s * NS_PER_S / 2
+
     def _season_steps(self, step_s: float) -> int:
-        return math.ceil(self._season_days * 86_400 / step_s)
+        return min(math.ceil(self._season_days * 86_400 / step_s), MOST_SEASON_STEPS)
 
     def _append(self, step: Step) -> None:
         if self._count == self._ends_ns.shape[0]:

@@ -30,7 +30,7 @@ class Steps:
         self.reset()
 
     def reset(self) -> None:
-        self._axis: tuple[float, float, int, int] | None = None
+        self._axis: tuple[float, float, int, int, str, float | None] | None = None
         self._grouping = FrequencyGroups(0, 0.0, 1.0, self._most_frequencies)
         self._step_ns = self._wanted_ns
         self._next_index = 0
@@ -46,7 +46,7 @@ class Steps:
         return []
 
     def push(self, item: PsdFrame) -> list[Step]:
-        axis = (item.center_hz, item.bin_hz, item.bins, item.duration_ns)
+        axis = (item.center_hz, item.bin_hz, item.bins, item.duration_ns, item.unit, item.gain_db)
         if axis != self._axis:
             self.reset()
             self._take_axis(item)
@@ -97,6 +97,8 @@ class Steps:
             frequencies_hz=self._grouping.frequencies_hz,
             values=read_only(self._grouping.average(mean_db).astype(np.float32)),
             rows=rows,
+            unit=frame.unit,
+            gain_db=frame.gain_db,
         )
 
 

@@ -136,6 +136,7 @@ def feed(telemetry: Telemetry, outputs: list[Output], band: str = "band") -> Non
     """Outputs, and what the surroundings of a route report."""
     telemetry.started("0.1.0")
     telemetry.bundle_loaded("0123456789ab", "models/shipped", "cpu")
+    telemetry.frame_ignored("node", band, "duplicate")
     telemetry.frames_received("node", band, 1)
     for output in outputs:
         telemetry.take(output)

@@ -33,7 +33,7 @@ def forecast(made_ns: int, low: float, high: float) -> Forecast:
 
 def step(start_ns: int, values: np.ndarray) -> Step:
     axis = np.arange(20, dtype=np.float64)
-    return Step("node", "band", 60.0, start_ns, start_ns + 60, axis, values.astype(np.float32), 1)
+    return Step("node", "band", 60.0, start_ns, start_ns + 60, axis, values.astype(np.float32), 1, "dB")
 
 
 def deviations(judge: Judge, shares: list[float], segment: int = 0) -> list[str]:

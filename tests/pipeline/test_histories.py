@@ -1,21 +1,27 @@
 """Histories: 24 steps in a row, older ones behind them, views that never change."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from bandwatch.pipeline.frames import Gap, GapReason, Step
+from bandwatch.pipeline.frames import Gap, GapReason, PowerUnit, Step
 from bandwatch.pipeline.histories import Histories
 from bandwatch.pipeline.stage import drive
 from bandwatch.tests.jig import SECOND, assert_is_stage
 
 
-def steps(count: int, first: int = 0, frequencies: int = 3, step_s: float = 60.0) -> list[Step]:
+def steps(
+    count: int, first: int = 0, frequencies: int = 3, step_s: float = 60.0, unit: PowerUnit = "dB"
+) -> list[Step]:
     made = []
     for number in range(first, first + count):
         values = np.full(frequencies, number, dtype=np.float32)
         values.flags.writeable = False
         axis = np.arange(frequencies, dtype=np.float64)
         start_ns = int(number * step_s * SECOND)
-        made.append(Step("node", "band", step_s, start_ns, start_ns + int(step_s * SECOND), axis, values, 1))
+        made.append(
+            Step("node", "band", step_s, start_ns, start_ns + int(step_s * SECOND), axis, values, 1, unit)
+        )
     return made
 
 
@@ -55,12 +61,22 @@ def test_a_missing_step_is_a_gap_even_when_nobody_said_so():
     assert drive(stage, steps(23, 31)) == []
 
 
-def test_a_retune_forgets_the_season():
+def test_other_frequencies_or_another_unit_forget_the_season():
     stage = Histories()
     drive(stage, steps(30))
-    stage.gap(gap_of(steps(1, 30)[0], "retuned"))
-    assert drive(stage, steps(24, 30))[0].season.shape == (0, 3)
-    assert drive(stage, steps(24, 60, frequencies=5))[0].season.shape == (0, 5)
+    stage.gap(gap_of(steps(1, 30)[0], "restart"))
+    assert drive(stage, steps(24, 30, unit="counts"))[0].season.shape == (0, 3)
+    assert drive(stage, steps(24, 60, unit="counts", frequencies=5))[0].season.shape == (0, 5)
+
+
+def test_steps_whose_times_jitter_follow_one_another_and_a_missing_one_does_not():
+    random = np.random.default_rng(0)
+    jittered = [
+        replace(step, start_ns=step.start_ns + int(j), end_ns=step.end_ns + int(j))
+        for step, j in zip(steps(60), random.integers(-2 * SECOND, 2 * SECOND, 60), strict=True)
+    ]
+    assert len(drive(Histories(), jittered)) == 60 - 23
+    assert len(drive(Histories(), jittered[:30] + jittered[31:])) == 7 + 6
 
 
 def test_the_season_is_bounded():
