@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import NS_PER_S, Float32, Gap, Int64, PsdFrame, Step, read_only
+from ..pipeline.frames import NS_PER_S, Float32, Gap, Int64, PowerUnit, PsdFrame, Step, read_only
 from ..pipeline.steps import Steps
 from .forecasters.forecaster import follows, span_mhz
 
@@ -23,7 +23,7 @@ class StepTable:
 
     node: str
     band: str
-    unit: str
+    unit: PowerUnit
     step_s: float
     frequencies_hz: NDArray[np.float64]
     values: Float32
@@ -43,6 +43,7 @@ class StepTable:
                 frequencies_hz=self.frequencies_hz,
                 values=read_only(values.copy()),
                 rows=1,
+                unit=self.unit,
             )
             for values, end_ns in zip(self.values, self.end_ns, strict=True)
         ]
@@ -50,7 +51,7 @@ class StepTable:
 
 @dataclass(slots=True)
 class _Gathered:
-    unit: str
+    unit: PowerUnit
     steps: list[Step] = field(default_factory=list)
     breaks: list[int] = field(default_factory=list)
 
@@ -79,7 +80,7 @@ def gather_steps(
 
 def _steps_of(
     source: Iterable[PsdFrame | Gap], step_s: float, most_steps: int | None
-) -> Iterator[tuple[Step, str, bool]]:
+) -> Iterator[tuple[Step, PowerUnit, bool]]:
     """Steps of one source, their unit, and whether anything broke since the one before."""
     stage = Steps(step_s)
     given, broken = 0, True
@@ -95,7 +96,7 @@ def _steps_of(
                 return
 
 
-def _add(band: _Gathered, step: Step, unit: str, broken: bool) -> None:
+def _add(band: _Gathered, step: Step, unit: PowerUnit, broken: bool) -> None:
     if band.steps:
         last, name = band.steps[-1], f"{step.node}/{step.band}"
         if unit != band.unit:

@@ -13,13 +13,11 @@ from bandwatch.models.forecasters.forecaster import Forecaster
 from bandwatch.models.forecasters.nlinear import NLinear
 from bandwatch.models.forecasters.repeat_last import RepeatLast
 from bandwatch.pipeline.errors import BadInput
-from bandwatch.pipeline.frames import Forecast, History, Step, read_only
+from bandwatch.pipeline.frames import Forecast, History, Step
 from bandwatch.pipeline.histories import Histories
 from bandwatch.pipeline.stage import drive
 from bandwatch.tests.jig import assert_is_stage, gap_before, same
-
-MINUTE_NS = 60_000_000_000
-START_NS = 1_800_000_000_000_000_000
+from bandwatch.tests.steps_made import MINUTE_NS, START_NS, as_steps
 
 
 class Rule:
@@ -45,23 +43,6 @@ def mean_rule(name: str = "mean") -> Rule:
 
 def off_rule(name: str, off_db: float) -> Rule:
     return Rule(name, lambda values: np.repeat(values[-1:], 12, axis=0) + off_db)
-
-
-def as_steps(values: np.ndarray, first: int = 0) -> list[Step]:
-    frequencies_hz = 868e6 + 1e3 * np.arange(values.shape[1])
-    return [
-        Step(
-            node="node",
-            band="band",
-            step_s=60.0,
-            start_ns=START_NS + (first + row) * MINUTE_NS,
-            end_ns=START_NS + (first + row + 1) * MINUTE_NS,
-            frequencies_hz=frequencies_hz,
-            values=read_only(values[row].astype(np.float32)),
-            rows=300,
-        )
-        for row in range(len(values))
-    ]
 
 
 def with_histories(steps: list[Step]) -> list[Step | History]:

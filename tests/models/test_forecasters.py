@@ -8,27 +8,8 @@ import pytest
 from bandwatch.models.forecasters.forecaster import follows
 from bandwatch.models.forecasters.nlinear import NLinear
 from bandwatch.models.forecasters.repeat_last import RepeatLast
-from bandwatch.pipeline.frames import History, Step, read_only
-
-MINUTE_NS = 60_000_000_000
-START_NS = 1_800_000_000_000_000_000
-
-
-def as_steps(values: np.ndarray, first: int = 0) -> list[Step]:
-    frequencies_hz = 868e6 + 1e3 * np.arange(values.shape[1])
-    return [
-        Step(
-            node="node",
-            band="band",
-            step_s=60.0,
-            start_ns=START_NS + (first + row) * MINUTE_NS,
-            end_ns=START_NS + (first + row + 1) * MINUTE_NS,
-            frequencies_hz=frequencies_hz,
-            values=read_only(values[row].astype(np.float32)),
-            rows=300,
-        )
-        for row in range(len(values))
-    ]
+from bandwatch.pipeline.frames import History, read_only
+from bandwatch.tests.steps_made import START_NS, as_steps
 
 
 def as_history(values: np.ndarray) -> History:
