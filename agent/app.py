@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 
 from ..config.schema import Settings
-from ..pipeline.frames import Gap, PsdFrame
 from ..pipeline.publisher import Publisher
 from .core import Core
-from .feeds import Feeds, own_bands
+from .feeds import Feeds, bands_to_hear, own_bands
 from .intake import DirectIntake, SocketIntake
 from .learned import load_bundle
 from .loop import Loop
 from .records import Records
 from .routes import Routes
-from .transport import Through, local_endpoint, recordings_over, subscribers_to
+from .transport import Frames, Through, local_endpoint, recordings_over, subscribers_to
 
 
 def run(settings: Settings, stop: Event) -> None:
     """The agent: sources -> socket -> routes -> metrics, until `stop` is set."""
-    with Core(settings, serve=True, show=True, bands=own_bands(settings)) as core, ExitStack() as parts:
+    with Core(settings, serve=True, show=True, bands=bands_to_hear(settings)) as core, ExitStack() as parts:
         bundle = load_bundle(settings, core.telemetry)
         endpoint = settings.transport.endpoint or parts.enter_context(local_endpoint())
         publisher = parts.enter_context(Publisher(endpoint, stop=stop))
         subscribers = parts.enter_context(subscribers_to(publisher.endpoint, settings, core.telemetry))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
-        core.ready(lambda: core.board.rows, lambda: core.board.longest_row_seconds)
-        Loop(SocketIntake(subscribers, check=feeds.check), routes, core, stop).run()
+        loop = Loop(SocketIntake(subscribers, check=feeds.check), routes, core, stop, live=True)
+        core.ready(core.rows if own_bands(settings) else lambda: loop.turns, core.row_seconds)
+        loop.run()
 
 
 def capture(settings: Settings, endpoint: str, stop: Event) -> None:
@@ -43,13 +42,7 @@ def capture(settings: Settings, endpoint: str, stop: Event) -> None:
 
 
 def replay(
-    settings: Settings,
-    frames: Iterator[PsdFrame | Gap],
-    stop: Event,
-    *,
-    through: Through,
-    json_path: Path | None,
-    serve: bool,
+    settings: Settings, frames: Frames, stop: Event, *, through: Through, json_path: Path | None, serve: bool
 ) -> Records:
     """Recordings -> the same routes, with back-pressure instead of loss; returns what was counted."""
     with Core(settings, serve=serve, show=True) as core, ExitStack() as parts:
@@ -57,5 +50,7 @@ def replay(
         core.sinks.append(records := parts.enter_context(Records(json_path)))
         over = recordings_over(through, frames, core.telemetry, stop)
         intake = DirectIntake(frames) if through == "direct" else parts.enter_context(over)
-        Loop(intake, Routes(settings, bundle, core.telemetry, only_configured=False), core, stop).run()
+        routes = Routes(settings, bundle, core.telemetry, only_configured=False)
+        Loop(intake, routes, core, stop, live=False).run()
+        records.complete = intake.ended and not stop.is_set()
     return records

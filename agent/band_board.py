@@ -127,6 +127,14 @@ class BandBoard:
         self._model = fitted.model
         self._clusters = fitted.clusters
 
+    def unfitted(self) -> None:
+        self._warm = False
+        self._model = None
+        self._warming = None
+        for segment in self._segments:
+            segment.newest = None
+            segment.verdict = None
+
     def warming(self, windows: int, needed: int) -> None:
         self._warming = WarmingStatus(windows, needed)
 

@@ -21,7 +21,9 @@ from .commands.run import run_command
 from .commands.simulate import simulate_command
 from .commands.train_clusters import train_clusters_command
 from .commands.train_forecast import train_forecast_command
+from .failure import Failure
 
+FAILURE = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -64,13 +66,13 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; bad input is one line and exit code 2, a bug is a traceback and exit code 1."""
+    """Run a command. Bad input is one line and exit code 2, a failure one line and 1, a bug a traceback."""
     try:
         app(arguments)
-    except (BadInput, ConfigError) as error:
+    except (BadInput, ConfigError, Failure) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(
             f"[bold red]error:[/] {escape(str(error))}"
         )
-        sys.exit(BAD_INPUT)
+        sys.exit(FAILURE if isinstance(error, Failure) else BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -24,7 +24,8 @@ from .watchdog import Notifier, Watchdog, watchdog_seconds
 class Core:
     """Opened on entry, closed in reverse order on exit; `sinks` are what the loop feeds.
 
-    `bands` are the (node, band) that will be heard: they count as missing until they are.
+    `bands` are the (node, band) that will be heard: they count as missing until they are. A node that is
+    not known beforehand is "".
     """
 
     def __init__(
@@ -37,6 +38,9 @@ class Core:
         self.board = StatusBoard(bands)
         self.notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
         self.sinks: list[Sink] = [self.telemetry, self.board]
+        for node, band in bands:
+            if node:
+                self.telemetry.expect(node, band)
         self._serve = serve and settings.server.enabled
         self._show = show
         self._open = ExitStack()
@@ -56,6 +60,14 @@ class Core:
             view.start()
             self._open.callback(view.stop)
         return self
+
+    def rows(self) -> int:
+        """Rows of all bands so far."""
+        return self.board.rows
+
+    def row_seconds(self) -> float:
+        """Duration of the longest rows; 0 before the first."""
+        return self.board.longest_row_seconds
 
     def ready(self, rows: Callable[[], int], row_seconds: Callable[[], float]) -> None:
         """The start is over; from now on the watchdog beats while the count of rows moves (see Watchdog).

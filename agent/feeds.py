@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from threading import Event, Thread
 from time import time_ns
 
-from ..config.schema import Band, RadioSource, Settings, SimulatorSource
+from ..config.schema import Band, RadioSource, Settings, SimulatorSource, StreamSource
 from ..pipeline.frames import NS_PER_S, Gap, PsdFrame
 from ..pipeline.publisher import Publisher
 from ..pipeline.simulator import Simulator
@@ -126,8 +126,18 @@ class Feeds:
         return max((feed.row_seconds for feed in self._feeds), default=0.0)
 
 
+def bands_to_hear(settings: Settings) -> list[tuple[str, str]]:
+    """(node, band) of every band of the settings; the node is "" where only the stream itself will say it."""
+    streams = [
+        (band.source.node or "", band.name)
+        for band in settings.bands
+        if isinstance(band.source, StreamSource)
+    ]
+    return own_bands(settings) + streams
+
+
 def own_bands(settings: Settings) -> list[tuple[str, str]]:
-    """(node, band) of every band that has a source on this node; a stream's node names itself."""
+    """(node, band) of every band that has a source on this node."""
     return [
         (settings.node.name, band.name)
         for band in settings.bands

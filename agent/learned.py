@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ..config.schema import Settings
+from ..config.schema import Models, Settings
 from ..models.bundle import Bundle, shipped_bundle
 from .telemetry import Telemetry
 
@@ -13,7 +13,7 @@ from .telemetry import Telemetry
 def load_bundle(settings: Settings, telemetry: Telemetry) -> Bundle:
     """Raises BadInput for a bundle or device that cannot be used."""
     models = settings.models
-    path = shipped_bundle() if models.bundle == "shipped" else models.bundle.expanduser()
+    path = bundle_path(models)
     bundle = Bundle.load(
         path,
         device=models.device,
@@ -24,13 +24,16 @@ def load_bundle(settings: Settings, telemetry: Telemetry) -> Bundle:
     return bundle
 
 
-def _cache_directory(wanted: Path, telemetry: Telemetry) -> Path:
-    """The store's directory, or a scratch one where it cannot be written: slower next time, as right."""
+def bundle_path(models: Models) -> Path:
+    return shipped_bundle() if models.bundle == "shipped" else models.bundle.expanduser()
+
+
+def _cache_directory(wanted: Path, telemetry: Telemetry) -> Path | None:
+    """The store's directory; None where it cannot be written: the graph is then built at each start."""
     try:
         wanted.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=wanted):
             return wanted
     except OSError as error:
-        scratch = Path(tempfile.gettempdir()) / "bandwatch"
-        telemetry.bad_input(f"store.directory: {wanted}: {error.strerror}; {scratch} is used instead")
-        return scratch
+        telemetry.bad_input(f"store.directory: {wanted}: {error.strerror}; nothing is kept between starts")
+        return None

@@ -14,13 +14,13 @@ from .routes import Routes
 
 MOST_AT_ONCE = 64
 TIMEOUT_SECONDS = 0.2
-# A band is live once a row of it is younger than this many of its rows, or than a second: what came
-# before was history, replayed or caught up with, and its age says nothing of the agent's speed.
-LIVE_WITHIN_ROWS = 2
 
 
 class Loop:
-    """Runs until the intake has ended or `stop` is set; raises what a source died of."""
+    """Runs until the intake has ended or `stop` is set; raises what a source died of.
+
+    `live`: rows are of now, and how late they are is measured. `turns` counts the loop's.
+    """
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class Loop:
         core: Core,
         stop: Event,
         *,
+        live: bool,
         utc_ns: Callable[[], int] = time_ns,
     ) -> None:
         self._intake = intake
@@ -38,12 +39,17 @@ class Loop:
         self._board = core.board
         self._stop = stop
         self._utc_ns = utc_ns
-        self._live: set[tuple[str, str]] = set()
+        # What ended before the start is history that a source catches up with: its age says nothing of us.
+        self._live_from_ns = utc_ns() if live else None
+        self.turns = 0
 
     def run(self) -> None:
         while not self._stop.is_set() and not self._intake.ended:
             for item in self._intake.receive(MOST_AT_ONCE, TIMEOUT_SECONDS):
                 self.take(item)
+                if self._stop.is_set():
+                    return
+            self.turns += 1
             depth = self._intake.depth
             self._telemetry.queue_depth("intake", depth)
             self._board.queue_depth("intake", depth)
@@ -55,7 +61,6 @@ class Loop:
             return
         route = self._routes.of(item.node, item.band)
         if route is None:
-            self._telemetry.decode_error("unknown_band", f"{item.node}/{item.band} is not in the settings")
             return
         outputs = route.push(item)
         for output in outputs:
@@ -70,8 +75,6 @@ class Loop:
     def _after_windows(self, frame: PsdFrame, outputs: list[Output]) -> None:
         if not any(isinstance(output, Assignment) for output in outputs):
             return
-        age_ns = self._utc_ns() - frame.end_ns
-        if 0 <= age_ns < max(NS_PER_S, LIVE_WITHIN_ROWS * frame.duration_ns):
-            self._live.add((frame.node, frame.band))
-        if (frame.node, frame.band) in self._live:
-            self._telemetry.latency(frame.node, frame.band, max(0, age_ns) / NS_PER_S)
+        if self._live_from_ns is not None and frame.end_ns >= self._live_from_ns:
+            late_ns = max(0, self._utc_ns() - frame.end_ns)
+            self._telemetry.latency(frame.node, frame.band, late_ns / NS_PER_S)

@@ -31,7 +31,15 @@ class Fitted:
     model: str
 
 
-Output = LevelledRow | Gap | Discarded | Assignment | Forecast | Score | Verdict | Fitted
+@dataclass(frozen=True, slots=True)
+class Unfitted:
+    """The band's model holds no longer: its rows are of other frequencies, or measured otherwise."""
+
+    node: str
+    band: str
+
+
+Output = LevelledRow | Gap | Discarded | Assignment | Forecast | Score | Verdict | Fitted | Unfitted
 
 
 class Sink(Protocol):

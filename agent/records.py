@@ -13,6 +13,7 @@ import numpy as np
 
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import NS_PER_S, Assignment, Float32, Forecast, Gap, LevelledRow, Verdict
+from .failure import Failure
 from .outputs import Discarded, Output
 
 DECIMALS = 4
@@ -22,8 +23,9 @@ class Records:
     """Sink that writes `window`, `forecast`, `verdict` and `gap` records and counts for the `summary`.
 
     The file comes into being under a temporary name and takes its own when closed without an error: a
-    killed replay leaves no file that looks whole. With `path` None it only counts. `seconds` of the summary
-    is the time that the rows cover, so that two replays of a recording write the same bytes.
+    killed replay leaves no file that looks whole. One that was stopped says so: its summary has `complete`
+    false. With `path` None it only counts. `seconds` of the summary is the time that the rows cover, so
+    that two replays of a recording write the same bytes. Raises Failure where the file cannot be written.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -38,6 +40,7 @@ class Records:
         self._discarded: Counter[str] = Counter()
         self._covered_ns = 0
         self._clusters: set[tuple[str, str, int]] = set()
+        self.complete = True
 
     def __enter__(self) -> Records:
         return self
@@ -47,15 +50,22 @@ class Records:
     ) -> None:
         if self._file is None or self._partial is None or self._path is None:
             return
-        if kind is None:
-            self._write({"kind": "summary", **self.summary()})
-        self._file.close()
-        if self._partial == self._path:
-            return
-        if kind is None:
-            self._partial.replace(self._path)
-        else:
-            self._partial.unlink(missing_ok=True)
+        whole = False
+        try:
+            if kind is None:
+                self._write({"kind": "summary", **self.summary()})
+            self._file.close()
+            whole = kind is None
+        except OSError as full:
+            # Where writing failed already, closing fails for the same reason.
+            if kind is None:
+                raise Failure(f"{self._path}: cannot be written: {full.strerror}") from None
+        finally:
+            if self._partial != self._path:
+                if whole:
+                    self._partial.replace(self._path)
+                else:
+                    self._partial.unlink(missing_ok=True)
 
     @property
     def clusters(self) -> int:
@@ -71,6 +81,7 @@ class Records:
             "rows_lost": self._counts["rows_lost"],
             "windows_discarded": dict(sorted(self._discarded.items())),
             "seconds": round(self._covered_ns / NS_PER_S, 6),
+            "complete": self.complete,
         }
 
     def take(self, item: Output) -> None:
@@ -98,8 +109,12 @@ class Records:
                 pass
 
     def _write(self, record: dict[str, Any]) -> None:
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             self._file.write(self._encoder.encode(record) + b"\n")
+        except OSError as full:
+            raise Failure(f"{self._path}: cannot be written: {full.strerror}") from None
 
 
 def _partial_of(path: Path | None) -> Path | None:

@@ -23,7 +23,7 @@ from ..pipeline.noise_floor import NoiseFloor
 from ..pipeline.steps import Steps
 from ..pipeline.windows import WINDOW_BINS, Windower, segment_starts
 from ..pipeline.wire import Heartbeat
-from .outputs import Discarded, Fitted, Output
+from .outputs import Discarded, Fitted, Output, Unfitted
 from .verdict import Judge
 
 Timed = Callable[[str, float], None]
@@ -136,12 +136,13 @@ class BandRoute:
             return []
         self._geometry = geometry
         self._contest = Contest(self.node, self.band, self._forecasters(geometry.unit))
+        was_fitted = self._model is not None
         self._model = self._shipped_model(geometry)
         if self._model is not None:
             self._fitter = None
             return [Fitted(self.node, self.band, 0, self._model.cluster_count, self._model.name)]
         self._fitter = BandFitter(geometry, first_windows=self._warm_up_windows, seed=self._seed)
-        return []
+        return [Unfitted(self.node, self.band)] if was_fitted else []
 
     def _shipped_model(self, geometry: Geometry) -> BandModel | None:
         """The bundle's model of this band, unless it was fitted on something else: then that is said."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
-from ..config.schema import Settings
+from ..config.schema import Settings, StreamSource
 from ..models.bundle import Bundle
 from ..pipeline.continuity import Continuity
 from ..pipeline.histories import Histories
@@ -26,14 +27,19 @@ class Routes:
         self._settings = settings
         self._bundle = bundle
         self._telemetry = telemetry
-        self._only = {band.name for band in settings.bands} if only_configured else None
+        self._only = dict(_wanted(settings)) if only_configured else None
         self._routes: dict[tuple[str, str], BandRoute] = {}
 
     def of(self, node: str, band: str) -> BandRoute | None:
         route = self._routes.get((node, band))
-        if route is None and (self._only is None or band in self._only):
+        if route is None and self._wants(node, band):
             route = self._routes[node, band] = self._build(node, band)
         return route
+
+    def _wants(self, node: str, band: str) -> bool:
+        if self._only is None:
+            return True
+        return band in self._only and self._only[band] in (None, node)
 
     def _build(self, node: str, band: str) -> BandRoute:
         settings = self._settings.band(band)
@@ -58,3 +64,9 @@ class Routes:
             timed=self._telemetry.stage_timed,
             told=self._telemetry.bad_input,
         )
+
+
+def _wanted(settings: Settings) -> Iterator[tuple[str, str | None]]:
+    """Each configured band and its node, None where any node's will do."""
+    for band in settings.bands:
+        yield band.name, band.source.node if isinstance(band.source, StreamSource) else settings.node.name

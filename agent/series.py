@@ -99,6 +99,12 @@ class BandSeries:
             self._metrics.counter("cluster_windows_total").remove(*self._at, number)
         self._clusters.clear()
 
+    def drop_model(self, kind: str) -> None:
+        """No model of this kind is in use."""
+        model = self._models.pop(kind, None)
+        if model is not None:
+            self._metrics.gauge("model_info").remove(*self._at, kind, model)
+
     def use_model(self, kind: str, model: str) -> str | None:
         """Show the model of this kind that is in use now; returns the one before, None if there was none."""
         was = self._models.get(kind)

@@ -12,14 +12,15 @@ from ..models.contest import Score
 from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
 from .band_board import BandBoard
 from .band_status import AgentStatus
-from .outputs import Discarded, Fitted, Output
+from .outputs import Discarded, Fitted, Output, Unfitted
 
 
 class StatusBoard:
     """Sink of everything the route puts out; `snapshot` may be asked from any thread at any time.
 
-    `bands` are the (node, band) expected: they stand on the board before their first row. Others appear
-    with what comes of them.
+    `bands` are the (node, band) expected: they stand on the board, silent, before their first row. Where
+    the node is not known beforehand it is "", and the first node heard with that band takes the place.
+    Others appear with what comes of them.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class StatusBoard:
             Score: BandBoard.score,
             Verdict: BandBoard.verdict,
             Fitted: BandBoard.fitted,
+            Unfitted: lambda band, _: band.unfitted(),
         }
 
     def take(self, item: Output) -> None:
@@ -96,5 +98,6 @@ class StatusBoard:
     def _band(self, node: str, band: str) -> BandBoard:
         board = self._bands.get((node, band))
         if board is None:
+            self._bands.pop(("", band), None)
             board = self._bands[node, band] = BandBoard(node, band, self._monotonic_seconds())
         return board

@@ -25,7 +25,7 @@ from ..pipeline.frames import (
 )
 from .logs import LineLimit
 from .metric_table import MOST_CLUSTERS, MOST_SEGMENTS
-from .outputs import Discarded, Fitted, Output
+from .outputs import Discarded, Fitted, Output, Unfitted
 from .series import STATES, BandSeries, Metrics
 from .step_means import step_means
 
@@ -65,6 +65,7 @@ class Telemetry:
             Score: self._forecast_scored,
             Verdict: self._verdict_given,
             Fitted: self._model_fitted,
+            Unfitted: self._model_dropped,
         }
 
     def take(self, item: Output) -> None:
@@ -184,7 +185,17 @@ class Telemetry:
             model=fitted.model,
         )
 
+    def _model_dropped(self, unfitted: Unfitted) -> None:
+        band = self._band(unfitted.node, unfitted.band)
+        band.forget_clusters()
+        band.drop_model("activity")
+        self._log.info("band model dropped", node=unfitted.node, band=unfitted.band)
+
     # ---- from its surroundings ----------------------------------------------------------------------
+
+    def expect(self, node: str, band: str) -> None:
+        """A band that is to be heard: its counters stand at 0 from the start, so that silence shows."""
+        self._band(node, band)
 
     def frames_received(self, node: str, band: str, count: int) -> None:
         """`count` rows of a band came in."""
@@ -201,7 +212,6 @@ class Telemetry:
 
     def bad_input(self, message: str) -> None:
         """Something given to the agent cannot be used, and it goes on without; `message` says what."""
-        self._metrics.counter("decode_errors_total").labels("bad_input").inc()
         # Lines that differ in numbers only are of one kind.
         self._line("warning", "not usable", ("bad_input", re.sub(r"\d+", "0", message)), message=message)
 

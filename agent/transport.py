@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
@@ -19,6 +19,7 @@ from .intake import SocketIntake
 from .telemetry import Telemetry
 
 Through = Literal["direct", "ipc", "tcp"]
+Frames = Iterator[PsdFrame | Gap]
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def subscribers_to(endpoint: str, settings: Settings, telemetry: Telemetry) -> I
 
 @contextmanager
 def recordings_over(
-    through: Through, frames: Iterable[PsdFrame | Gap], telemetry: Telemetry, stop: Event
+    through: Through, frames: Frames, telemetry: Telemetry, stop: Event
 ) -> Iterator[SocketIntake]:
     """Recordings through a real socket of this process, with back-pressure: nothing is lost."""
     with ExitStack() as parts:

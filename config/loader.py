@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .schema import Settings
+from .schema import Settings, SourceKind
 
 ENVIRONMENT_PREFIX = "BANDWATCH__"
 
@@ -42,17 +42,17 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """A key that stands twice is a mistake, not a choice."""
+    """A key that stands twice is a mistake, not a choice; one that is merged in (`<<`) may be overruled."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
+        seen: set[str] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key_node.value in seen:
+                problem = f"the key {key_node.value!r} stands twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 
@@ -108,7 +108,7 @@ def _lay_over(raw: dict[str, Any], variable: str, text: str) -> None:
 
 
 def _line(where: str, detail: ErrorDetails) -> str:
-    location = [part for part in detail["loc"] if not _is_union_tag(part)]
+    location = _without_union_tags(detail["loc"])
     path = _path_of(location)
     value = detail["input"]
     match detail["type"]:
@@ -125,11 +125,15 @@ def _line(where: str, detail: ErrorDetails) -> str:
             return f"{where}: {path}: {value!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
-_TAGS = {"simulator", "radio", "stream"}
-
-
-def _is_union_tag(part: int | str) -> bool:
-    return part in _TAGS or (isinstance(part, str) and ("[" in part or part in ("float", "Path", "path")))
+def _without_union_tags(location: tuple[int | str, ...]) -> list[int | str]:
+    """Where in the file: without what pydantic adds to say which kind of source or value it tried."""
+    kept: list[int | str] = []
+    for part in location:
+        chosen_kind = kept[-1:] == ["source"] and part in get_args(SourceKind)
+        tried_type = isinstance(part, str) and ("[" in part or part in ("float", "Path", "path"))
+        if not chosen_kind and not tried_type:
+            kept.append(part)
+    return kept
 
 
 def _path_of(location: list[int | str]) -> str:
@@ -144,7 +148,8 @@ def _keys_beside(location: list[int | str]) -> list[str]:
     models: list[type[BaseModel]] = [Settings]
     for part in location[:-1]:
         if isinstance(part, str):
-            models = [m for model in models for m in _models_in(model.model_fields[part].annotation)]
+            known = [model for model in models if part in model.model_fields]
+            models = [m for model in known for m in _models_in(model.model_fields[part].annotation)]
     return sorted({key for model in models for key in model.model_fields})
 
 

@@ -7,9 +7,21 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 NAME_PATTERN = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"
+
+
+ENDPOINT_PATTERN = r"^(tcp://[^/:]+:[0-9]{1,5}|tcp://\[[^\]]+\]:[0-9]{1,5}|ipc:///?[^/].*)$"
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("input should be a number")  # noqa: TRY004 - what pydantic reports as a mistake
+    return value
+
+
+Decibels = Annotated[float, BeforeValidator(_no_bool)]
 
 
 class Section(BaseModel):
@@ -39,7 +51,7 @@ class RadioSource(Section):
     center_hz: float = Field(gt=0, le=300e9)
     sample_rate_hz: float = Field(gt=0, le=1e9)
     bandwidth_hz: float | None = Field(default=None, gt=0, le=1e9)
-    gain_db: float | Literal["automatic"] | dict[str, float] | None = None
+    gain_db: Decibels | Literal["automatic"] | dict[str, Decibels] | None = None
     antenna: str | None = None
     channel: int = Field(default=0, ge=0, le=63)
     silence_seconds: float = Field(default=3.0, ge=0.5, le=600)
@@ -47,9 +59,11 @@ class RadioSource(Section):
 
 class StreamSource(Section):
     kind: Literal["stream"]
-    endpoint: str = Field(pattern=r"^(tcp|ipc)://.+")
+    endpoint: str = Field(pattern=ENDPOINT_PATTERN)
+    node: str | None = Field(default=None, pattern=NAME_PATTERN)
 
 
+SourceKind = Literal["simulator", "radio", "stream"]
 Source = Annotated[SimulatorSource | RadioSource | StreamSource, Field(discriminator="kind")]
 
 
@@ -108,13 +122,13 @@ class Store(Section):
 
 
 class Transport(Section):
-    endpoint: str | None = Field(default=None, pattern=r"^(tcp|ipc)://.+")
+    endpoint: str | None = Field(default=None, pattern=ENDPOINT_PATTERN)
     queue_frames: int = Field(default=1024, ge=16, le=1_000_000)
 
 
 class Server(Section):
     enabled: bool = True
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=9746, ge=0, le=65_535)
 
 

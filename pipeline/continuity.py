@@ -62,7 +62,7 @@ class Continuity:
         self.reset()
 
     def reset(self) -> None:
-        self.ignored = dict.fromkeys(IGNORED_REASONS, 0)
+        self.ignored: dict[str, int] = dict.fromkeys(IGNORED_REASONS, 0)
         self.bad_rows = 0
         self._stream: int | None = None
         self._replaced_stream: int | None = None

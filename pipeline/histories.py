@@ -16,9 +16,10 @@ MOST_SEASON_STEPS = 8 * 24 * 60
 class Histories:
     """Stage Step -> History: with each step that completes 24 in a row without a gap.
 
-    A step follows another if it begins within half a step of the other's end: rows that are steps of their
-    own have times that jitter. Steps before a gap stay in `season`, up to `season_days` and 11,520 steps;
-    other frequencies, another gain or unit make them meaningless and drop them. Arrays are views of an append-only store: cheap, and never written again.
+    A step follows another if it begins within half a step of the other's end: rows that are steps of
+    their own have times that jitter. Steps before a gap stay in `season`, up to `season_days` and 11,520
+    steps; other frequencies, another gain or unit make them meaningless and drop them. Arrays are views of
+    an append-only store: cheap, and never written again.
     """
 
     def __init__(self, season_days: float = 8.0) -> None:

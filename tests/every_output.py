@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bandwatch.agent.outputs import Discarded, Fitted, Output
+from bandwatch.agent.outputs import Discarded, Fitted, Output, Unfitted
 from bandwatch.agent.telemetry import Telemetry
 from bandwatch.models.contest import Score
 from bandwatch.pipeline.frames import (
@@ -119,7 +119,8 @@ def everything(
     *, bins: int = 1024, segments: int = 8, clusters: int = 24, band: str = "band"
 ) -> list[Output]:
     """At least one of every output, every segment, cluster, horizon, state and reason."""
-    outputs: list[Output] = [Fitted("node", band, 96, clusters, "band-model"), row(0, bins=bins, band=band)]
+    outputs: list[Output] = [Fitted("node", band, 24, clusters, "band-model"), Unfitted("node", band)]
+    outputs += [Fitted("node", band, 96, clusters, "band-model"), row(0, bins=bins, band=band)]
     outputs += [assignment(n % segments, n % clusters, band=band) for n in range(max(segments, clusters))]
     states = get_args(VerdictState)
     outputs += [verdict(segment, states[segment % 4], band) for segment in range(segments)]

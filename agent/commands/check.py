@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ...config.loader import load
 from ...config.schema import Settings, StreamSource
+from .sources import require_sources
 
 
 def check_command(
@@ -18,22 +19,26 @@ def check_command(
 ) -> None:
     """Read settings as `run` would, load the models they name, and say what the agent would do.
 
-    Nothing is opened: no radio, no socket. Exit code 2 and a line for each mistake.
+    Nothing is opened, no radio and no socket: whether a device is there and takes its settings, only `run`
+    can tell. Exit code 2 and a line for each mistake.
 
     Example: bandwatch check -c bandwatch.yaml
     """
-    from ...models.bundle import Bundle, shipped_bundle
+    from ...models.bundle import Bundle
+    from ..learned import bundle_path
 
     settings = load(config, os.environ)
+    require_sources(settings, config)
     models = settings.models
-    path = shipped_bundle() if models.bundle == "shipped" else models.bundle.expanduser()
+    path = bundle_path(models)
     bundle = Bundle.load(path, device=models.device, threads=models.threads)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{config}: right")
     console.print(f"  node    {settings.node.name}")
     for band in settings.bands:
         source = f"{band.source.kind} {_where(band.source)}".rstrip() if band.source else "no source"
-        own = "has a model" if bundle.band_model(settings.node.name, band.name) else "warms up its own model"
+        node = band.source.node if isinstance(band.source, StreamSource) else settings.node.name
+        own = "has a model" if (node, band.name) in bundle.bands() else "warms up its own model"
         console.print(f"  band    {band.name}: {source}; {own}")
     console.print(f"  models  {bundle.name} on {bundle.device} ({path})")
     console.print(f"  serves  {_server(settings)}")

@@ -12,7 +12,11 @@ import typer
 from rich.console import Console
 
 from ...config.loader import load
+from ...pipeline.errors import BadInput
+from ...pipeline.sidecar import sidecar_path
 from ..stopping import stop_on_signals
+
+STOPPED = 130
 
 
 class ThroughOption(StrEnum):
@@ -54,6 +58,7 @@ def replay_command(
     from ..app import replay
 
     settings = load(config, os.environ)
+    _keep_apart(json_path, files)
     pace = parse_speed(speed)
     recordings = [open_recording(path) for path in files]
     begun = time.monotonic()
@@ -70,9 +75,24 @@ def replay_command(
         )
     elapsed = time.monotonic() - begun
     summary = records.summary()
+    stopped = "" if summary["complete"] or loop else "stopped before the end: "
     Console(stderr=True, highlight=False, soft_wrap=True).print(
-        f"{summary['rows']} rows ({summary['seconds']:.0f} s of spectrum) in {elapsed:.1f} s: "
+        f"{stopped}{summary['rows']} rows ({summary['seconds']:.0f} s of spectrum) in {elapsed:.1f} s: "
         f"{summary['windows']} windows in {records.clusters} clusters, {summary['forecasts']} forecasts, "
         f"{summary['gaps']} gaps, {summary['rows_lost']} rows lost, "
         f"windows discarded {summary['windows_discarded'] or 'none'}"
     )
+    if stopped:
+        raise typer.Exit(STOPPED)
+
+
+def _keep_apart(json_path: Path | None, files: list[Path]) -> None:
+    """Records never overwrite what they are made from."""
+    if json_path is None:
+        return
+    for file in files:
+        for path in (file, sidecar_path(file)):
+            if path.exists() and json_path.resolve() == path.resolve():
+                raise BadInput(
+                    f"--json {json_path}: is the recording itself, or its sidecar; take another name"
+                )

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ...config.loader import ConfigError, load, shipped
+from ...config.loader import load, shipped
 from ..stopping import stop_on_signals
+from .sources import require_sources
 
 ConfigOption = Annotated[
     Path | None, typer.Option("-c", "--config", metavar="FILE", help="Settings; see config/reference.yaml.")
@@ -24,9 +25,6 @@ def run_command(config: ConfigOption = None) -> None:
     from ..app import run
 
     settings = load(config or shipped("simulated.yaml"), os.environ)
-    without = [band.name for band in settings.bands if band.source is None]
-    if not settings.bands or without:
-        what = f"bands[{without[0]}].source" if without else "bands"
-        raise ConfigError(f"{config}: {what}: must be given: a radio, a stream or the simulator")
+    require_sources(settings, config)
     with stop_on_signals() as stop:
         run(settings, stop)

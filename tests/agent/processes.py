@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 120.0
+# systemd waits so long before it kills; the agent means to need half of it.
+STOP_SECONDS = 10.0
 
 
 class Agent:
@@ -61,7 +63,7 @@ class Agent:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=PATIENCE_SECONDS)
+        return self.process.wait(timeout=STOP_SECONDS)
 
 
 @contextmanager

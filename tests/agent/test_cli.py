@@ -90,6 +90,22 @@ def test_records_into_a_folder_that_is_not_there(tmp_path: Path, capsys):
     assert f"{out}: cannot be written: No such file or directory" in line
 
 
+def test_records_never_overwrite_the_recording_or_its_sidecar(tmp_path: Path, capsys):
+    path = write_recording(tmp_path / "band.npy", levels())
+    before = path.read_bytes()
+    for target in (path, tmp_path / "band.npy.yaml"):
+        line = error_line(capsys, "replay", str(path), "--speed", "max", "--json", str(target))
+        assert "is the recording itself, or its sidecar" in line
+    assert path.read_bytes() == before
+
+
+def test_a_full_device_is_one_line_and_exit_code_1(tmp_path: Path, capsys):
+    path = write_recording(tmp_path / "band.npy", levels(400, 64))
+    assert ran("replay", str(path), "--speed", "max", "--json", "/dev/full") == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert errors == ["error: /dev/full: cannot be written: No space left on device"]
+
+
 def test_a_band_model_of_another_geometry_is_refused_in_one_line_and_the_band_warms_up(
     tmp_path: Path, capsys
 ):
@@ -135,7 +151,15 @@ def test_wrong_settings(tmp_path: Path, capsys):
         capsys, "check", "-c", str(config)
     )
     config.write_text("bands: [{name: a}]\n")
-    assert "bands[a].source: must be given" in error_line(capsys, "run", "-c", str(config))
+    for command in ("run", "check"):
+        assert "bands[0].source: must be given" in error_line(capsys, command, "-c", str(config))
+    config.write_text(
+        "bands: [{name: a, source: {kind: radio, device: rtlsdr, center_hz: 1e8, sample_rate_hz: 1e6}}]"
+    )
+    for command in ("run", "check"):
+        assert "bands[0].source.device: radio device" in error_line(capsys, command, "-c", str(config))
+    config.write_text("node: {name: a}\n")
+    assert "node.yaml: bands: must be given" in error_line(capsys, "check", "-c", str(config))
     config.write_text("bands: [{name: a, source: {kind: simulator}}]\n")
     assert "transport.endpoint: must be given" in error_line(capsys, "capture", "-c", str(config))
 

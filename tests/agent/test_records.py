@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bandwatch.agent.failure import Failure
 from bandwatch.agent.outputs import Discarded, Fitted
 from bandwatch.agent.records import Records
 from bandwatch.pipeline.errors import BadInput
@@ -58,6 +59,7 @@ def test_every_kind_of_record_and_the_summary(tmp_path: Path):
         "rows_lost": 3,
         "windows_discarded": {"lost": 8},
         "seconds": rows(1)[0].duration_ns / SECOND,
+        "complete": True,
     }
 
 
@@ -69,6 +71,19 @@ def test_a_failure_leaves_no_file_and_keeps_the_old_one(tmp_path: Path):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["out.jsonl"]
     assert path.read_text() == "yesterday's\n"
+
+
+def test_one_that_was_stopped_says_so(tmp_path: Path):
+    with Records(tmp_path / "out.jsonl") as records:
+        records.complete = False
+    assert read(tmp_path / "out.jsonl")[-1]["complete"] is False
+
+
+def test_a_full_disk_is_a_failure_in_one_line():
+    with pytest.raises(Failure, match="/dev/full: cannot be written: No space left on device"):
+        with Records(Path("/dev/full")) as records:
+            for _ in range(10_000):
+                records.take(OUTPUTS[3])
 
 
 def test_without_a_path_it_only_counts():

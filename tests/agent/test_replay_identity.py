@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bandwatch.agent.cli import main
+from bandwatch.tests.recorded import levels, write_recording
 
 ROWS = 2_600
 STEP_S = 1.0
@@ -62,11 +63,36 @@ def test_the_same_bytes_however_it_is_played(recording: Path, reference: bytes, 
     assert replayed(recording, *options) == reference
 
 
+@pytest.mark.parametrize("options", [("--speed", "300"), ("--speed", "max", "--chunk-rows", "5")])
+@pytest.mark.parametrize("through", ["ipc", "tcp"])
+def test_several_files_of_one_band_come_whole_through_a_socket(tmp_path: Path, through: str, options):
+    files = [
+        write_recording(
+            tmp_path / f"{number}.npy",
+            levels(60, 40, seed=number),
+            start=f"2026-01-31T12:{number:02}:00Z",
+            step_seconds=1,
+            band="srd",
+        )
+        for number in range(5)
+    ]
+    records = []
+    for way in ("direct", through):
+        out = tmp_path / f"{way}.jsonl"
+        with pytest.raises(SystemExit) as ended:
+            main(["replay", *map(str, files), "--json", str(out), "--no-serve", "--through", way, *options])
+        assert ended.value.code == 0
+        records.append(out.read_bytes())
+    assert records[0] == records[1]
+    assert json.loads(records[0].splitlines()[-1])["rows"] == 300
+
+
 def test_the_records_are_what_the_rules_predict(reference: bytes):
     records = [json.loads(line) for line in reference.splitlines()]
     summary = records[-1]
     stretches = [300, 400, ROWS - 703]  # rows between the hole, the NaN rows and the ends
     assert summary["kind"] == "summary"
+    assert summary["complete"]
     assert summary["rows"] == sum(stretches)
     assert summary["windows"] == sum(2 * ((rows - 128) // 16 + 1) for rows in stretches)
     gaps = [(gap["reason"], gap["lost_rows"]) for gap in records if gap["kind"] == "gap"]

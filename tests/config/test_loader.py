@@ -34,6 +34,18 @@ def written(tmp_path: Path, text: str) -> Path:
         ),
         ("bands:\n - name: a\n   mask: {ranges_hz: [[2, 1]]}\n", "[2, 1]: the low end comes first"),
         ("server: {port: .nan}\n", "server.port"),
+        ("stream: {a: 1}\n", "stream: unknown key"),
+        ("server: {radio: 1}\n", "server.radio: unknown key"),
+        ("bands:\n - name: a\n   stream: {}\n", "bands[0].stream: unknown key"),
+        ("? [1]\n: 2\n", "not YAML: found unhashable key"),
+        (
+            "bands:\n - name: a\n   source: {kind: radio, device: a=b, center_hz: 1, sample_rate_hz: 1, gain_db: on}\n",
+            "bands[0].source.gain_db: input should be a number",
+        ),
+        (
+            "bands:\n - name: a\n   source: {kind: stream, endpoint: 'tcp://foo'}\n",
+            "bands[0].source.endpoint",
+        ),
         ("[1]", "a mapping of sections is wanted, this is a list"),
         ("", "empty; give at least `bands:`"),
         ("a: [", "not YAML: "),
@@ -45,6 +57,12 @@ def test_a_mistake_is_one_line_with_key_value_and_limit(tmp_path: Path, text: st
         load(path, {})
     assert line in str(caught.value)
     assert all(row.startswith(str(path)) for row in str(caught.value).splitlines())
+
+
+def test_a_mapping_may_be_merged_and_overruled(tmp_path: Path):
+    text = "bands:\n - &first {name: a, segments: {stride_rows: 8}}\n - {<<: *first, name: b}\n"
+    second = load(written(tmp_path, text), {}).bands[1]
+    assert (second.name, second.segments.stride_rows) == ("b", 8)
 
 
 def test_a_missing_and_an_unreadable_file_are_named(tmp_path: Path):
