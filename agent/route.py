@@ -131,7 +131,15 @@ class BandRoute:
             for first in starts.tolist()
         ]
         self._judge = Judge(self.node, self.band, segments_hz)
-        geometry = Geometry(self.node, self.band, frame.unit, frame.bins, frame.bin_hz, len(starts))
+        geometry = Geometry(
+            node=self.node,
+            band=self.band,
+            unit=frame.unit,
+            bins=frame.bins,
+            first_hz=frame.first_hz,
+            bin_hz=frame.bin_hz,
+            segments=len(starts),
+        )
         if self._geometry is not None and self._geometry.same_measure(geometry):
             return []
         self._geometry = geometry

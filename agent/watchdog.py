@@ -21,13 +21,9 @@ class Notifier:
         self._address = "\0" + address[1:] if address and address[0] == "@" else address
         self.lost = 0
 
-    def ready(self, status: str = "") -> None:
+    def ready(self) -> None:
         """The start is over."""
-        self._send(f"READY=1\nSTATUS={_one_line(status)}" if status else "READY=1")
-
-    def status(self, text: str) -> None:
-        """One line for `systemctl status`."""
-        self._send(f"STATUS={_one_line(text)}")
+        self._send("READY=1")
 
     def beat(self) -> None:
         """The agent lives."""
@@ -47,10 +43,6 @@ class Notifier:
             except OSError:
                 # The manager is restarting or its queue is full; a beat that is lost is followed by others.
                 self.lost += 1
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def watchdog_seconds(environment: Mapping[str, str]) -> float | None:

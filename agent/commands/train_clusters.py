@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ...pipeline.errors import BadInput
 from ...pipeline.recording import Recording
 from ...pipeline.replay import open_recording
+from ...pipeline.windows import WINDOW_ROWS, segment_starts
 
 if TYPE_CHECKING:
     from ...models.activity import BandModel
@@ -44,7 +44,7 @@ def train_clusters_command(
     cycle: Annotated[int, typer.Option(min=1, help="Epochs from one clustering to the next.")] = 15,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the windows, all in all.")] = 105,
     windows: Annotated[
-        int, typer.Option(min=1, help="Train on the first so many windows (32 kB each in memory).")
+        int, typer.Option(min=1, help="Train on the first so many windows (32 KiB each in memory).")
     ] = 12_288,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0,
     resume: Annotated[
@@ -68,22 +68,23 @@ def train_clusters_command(
     import torch  # takes seconds: not before the arguments are known to be good
 
     from ...models.bundle import write_bundle
-    from ...models.bundle_training import agreement_with_truth, training_figures
+    from ...models.bundle_training import agreement_with_truth, training_figures, training_record
+    from ...models.checkpoint import forget_checkpoint
     from ...models.deepcluster import DeepClusterConfig
     from ...models.encoder import weights_of
     from ...models.engine import choose_device, open_engine
 
     torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) - 1))
     chosen = choose_device(device)
-    checkpoints = out.with_name(f"{out.name}.training")
-    if not resume and checkpoints.exists():
-        shutil.rmtree(checkpoints)
+    checkpoint = out.with_name(f"{out.name}.training") / "encoder.checkpoint"
+    if not resume:
+        forget_checkpoint(checkpoint)
     config = DeepClusterConfig(
         width=width, clusters=clusters, components=components, cycle=cycle, epochs=epochs, seed=seed
     )
     with _progress() as progress:
         gathered = _gather(recordings, windows, seed, progress)
-        encoder, history = _train(gathered, config, checkpoints / "encoder.checkpoint", chosen, progress)
+        encoder, history = _train(gathered, config, checkpoint, chosen, progress)
         weights = weights_of(encoder)
         embed = open_engine(weights, width, device=chosen, threads=threads).embed
         progress.update(progress.add_task("fitting band models", total=None))
@@ -96,10 +97,16 @@ def train_clusters_command(
         weights,
         width,
         models={(model.geometry.node, model.geometry.band): [model] for model in models},
-        training=_provenance(recordings, config, len(gathered), torch.get_num_threads()),
+        training=training_record(
+            config,
+            command="bandwatch train clusters",
+            data=_data(recordings, windows, seed),
+            windows=len(gathered),
+            threads=torch.get_num_threads(),
+        ),
         figures=figures,
     )
-    shutil.rmtree(checkpoints)
+    forget_checkpoint(checkpoint)
     typer.echo(f"{out}: bundle {sha256[:12]}, {len(gathered)} windows, loss {history[-1].loss:.3f}")
     for model in models:
         geometry = model.geometry
@@ -125,8 +132,23 @@ def _gather(recordings: list[Recording] | None, windows: int, seed: int, progres
         progress.advance(task)
 
     if recordings is None:
-        return simulated_windows(seed, -(-windows // WINDOWS_A_SIMULATED_BAND), windows, count)
-    return gather(recordings, limit=windows, on_window=count)
+        return simulated_windows(seed, _simulated_bands(windows), windows, count)
+    most = sum(
+        recording.rows // WINDOW_ROWS * len(segment_starts(recording.bins)) for recording in recordings
+    )
+    return gather(recordings, limit=min(windows, most), on_window=count)
+
+
+def _simulated_bands(windows: int) -> int:
+    return -(-windows // WINDOWS_A_SIMULATED_BAND)
+
+
+def _data(recordings: list[Recording] | None, windows: int, seed: int) -> str | list[str]:
+    from ...models.bundle_training import simulated_data
+
+    if recordings is None:
+        return simulated_data(seed, _simulated_bands(windows))
+    return [recording.path.name for recording in recordings]
 
 
 def _train(
@@ -164,31 +186,6 @@ def _band_models(
     if recordings is None:
         return [simulated_band_model(embed, config.seed, clusters=clusters, components=components)]
     return recorded_band_models(embed, recordings, config.seed, clusters=clusters, components=components)
-
-
-def _provenance(
-    recordings: list[Recording] | None, config: DeepClusterConfig, windows: int, threads: int
-) -> dict[str, object]:
-    """What the manifest says of the training."""
-    if recordings is None:
-        bands = -(-windows // WINDOWS_A_SIMULATED_BAND)
-        data: object = f"{bands} varied simulated bands, seeds {config.seed + 1} to {config.seed + bands}"
-    else:
-        data = [recording.path.name for recording in recordings]
-    return {
-        "command": "bandwatch train clusters",
-        "data": data,
-        "windows": windows,
-        "clusters": config.clusters,
-        "components": config.components,
-        "whitened": config.whiten,
-        "cycle": config.cycle,
-        "epochs": config.epochs,
-        "optimizer": f"{config.optimizer}, learning rate {config.learning_rate:g}",
-        "augmented": config.augmented,
-        "seed": config.seed,
-        "threads": threads,
-    }
 
 
 @contextmanager

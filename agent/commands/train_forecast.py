@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ...pipeline.errors import BadInput
 from ...pipeline.frames import NS_PER_S, Gap, PsdFrame
 from ...pipeline.replay import open_recording
-from ...pipeline.simulator import Simulator
 
 if TYPE_CHECKING:
     from ...models.forecasters.cnn_lstm import CnnLstm
@@ -54,6 +53,7 @@ def train_forecast_command(
     """
     from ...models.bundle import Bundle, shipped_bundle
     from ...models.bundle_forecasts import add_forecasts
+    from ...models.checkpoint import forget_checkpoint
     from ...models.step_table import gather_steps
 
     if out.exists():
@@ -78,9 +78,7 @@ def train_forecast_command(
             f"{node}/{band}: {figures['rows']} steps; held out: RMSE {figures['validation_rmse_db']:.2f} dB, "
             f"repeat-last {figures['validation_repeat_last_rmse_db']:.2f} dB"
         )
-        _checkpoint(checkpoints, node, band).unlink(missing_ok=True)
-    if checkpoints.is_dir() and not any(checkpoints.iterdir()):
-        checkpoints.rmdir()
+        forget_checkpoint(_checkpoint(checkpoints, node, band))
     typer.echo(f"{out}: bundle {sha256[:12]}")
 
 
@@ -88,11 +86,13 @@ def _sources(
     data: list[str], step_seconds: float, simulated_steps: int, seed: int
 ) -> tuple[list[Iterable[PsdFrame | Gap]], int]:
     """What to read, all opened, and about how many steps it will give."""
+    from ...models.step_table import simulated_rows
+
     sources: list[Iterable[PsdFrame | Gap]] = []
     steps = 0.0
     for name in data:
         if name == SIMULATED:
-            sources.append(_simulated(seed, step_seconds, simulated_steps))
+            sources.append(simulated_rows(seed, simulated_steps, step_seconds))
             steps += simulated_steps
         else:
             recording = open_recording(name)
@@ -101,24 +101,15 @@ def _sources(
     return sources, round(steps)
 
 
-def _simulated(seed: int, step_seconds: float, steps: int) -> Iterator[PsdFrame]:
-    """As much of the endless simulated band as gives that many steps."""
-    simulator = Simulator(seed)
-    end_ns = simulator.start_ns + round(steps * step_seconds * NS_PER_S)
-    for frame in simulator.frames():
-        if frame.time_ns >= end_ns:
-            return
-        yield frame
-
-
 def _train(
     table: StepTable, epochs: int, seed: int, checkpoints: Path, resume: bool, progress: Progress
 ) -> CnnLstm:
+    from ...models.checkpoint import forget_checkpoint
     from ...models.forecast_training import train_cnn_lstm
 
     checkpoint = _checkpoint(checkpoints, table.node, table.band)
     if not resume:
-        checkpoint.unlink(missing_ok=True)
+        forget_checkpoint(checkpoint)
     task = progress.add_task(f"training {table.node}/{table.band}", total=epochs)
     return train_cnn_lstm(
         table,

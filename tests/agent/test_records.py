@@ -80,10 +80,10 @@ def test_one_that_was_stopped_says_so(tmp_path: Path):
 
 
 def test_a_full_disk_is_a_failure_in_one_line():
-    with pytest.raises(Failure, match="/dev/full: cannot be written: No space left on device"):
-        with Records(Path("/dev/full")) as records:
-            for _ in range(10_000):
-                records.take(OUTPUTS[3])
+    told = "/dev/full: cannot be written: No space left on device"
+    with pytest.raises(Failure, match=told), Records(Path("/dev/full")) as records:
+        for _ in range(10_000):
+            records.take(OUTPUTS[3])
 
 
 def test_without_a_path_it_only_counts():
