@@ -5,8 +5,8 @@
 One simulated band of 1024 bins, stride 16. The whole agent: recording -> publisher -> ipc socket ->
 subscriber -> continuity, floor, windows, encoder, PCA, k-means, novelty, steps, forecasts, verdicts ->
 metrics, status board, records on disk, HTTP server on. Bare ONNX Runtime: the same windows, 8 at a time,
-through the encoder alone. All three are timed from the first row on: loading is no throughput. The plain way: torch eager on as many threads, scikit-learn's PCA.transform and
-KMeans.predict.
+through the encoder alone. The plain way: torch eager on as many threads, scikit-learn's PCA.transform and
+KMeans.predict. All three are timed from the first row on: loading is no throughput.
 """
 
 from __future__ import annotations
