@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +10,14 @@ from pathlib import Path
 
 from .errors import BadInput
 from .frames import Gap, PsdFrame
+from .limits import LATEST_DAY, LATEST_NS, MOST_CENTER_HZ, as_name
 from .readers.hdf5 import Hdf5Matrix
 from .readers.headerless_csv import CsvMatrix
 from .readers.matrix import Matrix
 from .readers.npy import NpyMatrix
 from .readers.npz import NpzMatrix
 from .recording import Recording
-from .row_times import RowTimes, even_times, stamped_times
+from .row_times import RowTimes, stamped_times
 from .sidecar import Sidecar, checked_name, read_sidecar
 
 DEFAULT_NODE = "recording"
@@ -47,17 +47,17 @@ def open_recording(path: str | Path, *, node: str | None = None, band: str | Non
         times = _times(path, matrix, sidecar)
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
-    # A stem may hold spaces and more, a band's name may not.
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
-    return Recording(
+    recording = Recording(
         path,
         matrix,
         sidecar,
         times,
         node=checked_name(str(path), "node", node) if node else sidecar.node or DEFAULT_NODE,
-        band=checked_name(str(path), "band", band) if band else sidecar.band or stem,
+        band=checked_name(str(path), "band", band) if band else sidecar.band or as_name(path.stem),
         stream=_stream(path, sidecar),
     )
+    _refuse_axes_out_of_range(recording)
+    return recording
 
 
 def replay_sources(
@@ -86,6 +86,8 @@ def _laps(recordings: list[Recording], loop: bool, chunk_rows: int | None) -> It
             key = (recording.node, recording.band)
             stream = _stream_of_turn(recording.stream, played[recording.stream])
             played[recording.stream] += 1
+            if recording.end_ns + lap * spans_ns[key] > LATEST_NS:
+                raise BadInput(f"{recording.path}: its lap {lap + 1} ends after {LATEST_DAY}, the limit")
             for item in recording.frames(chunk_rows, stream=stream, later_ns=lap * spans_ns[key]):
                 if isinstance(item, PsdFrame):
                     last = last_of.get(key)
@@ -132,7 +134,19 @@ def _times(path: Path, matrix: Matrix, sidecar: Sidecar) -> RowTimes:
         )
     assert sidecar.start_ns is not None
     assert sidecar.step_ns is not None
-    return even_times(str(path), sidecar.start_ns, sidecar.step_ns, matrix.rows)
+    return RowTimes(sidecar.start_ns, sidecar.step_ns, matrix.rows)
+
+
+def _refuse_axes_out_of_range(recording: Recording) -> None:
+    """The sidecar's numbers keep to their limits one by one; with so many rows and columns they may not."""
+    path, center_hz = recording.path, recording.center_hz
+    if not abs(center_hz) <= MOST_CENTER_HZ:
+        raise BadInput(
+            f"{path}: the middle of its {recording.bins} columns lies at {center_hz:g} Hz;"
+            f" limit: -{MOST_CENTER_HZ:g} to {MOST_CENTER_HZ:g} Hz"
+        )
+    if recording.end_ns > LATEST_NS:
+        raise BadInput(f"{path}: its {recording.rows} rows end after {LATEST_DAY}, the limit")
 
 
 def _stream(path: Path, sidecar: Sidecar) -> int:

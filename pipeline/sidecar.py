@@ -15,11 +15,9 @@ import yaml
 
 from .errors import BadInput
 from .frames import NS_PER_S, POWER_UNITS, PowerUnit
+from .limits import LATEST_DAY, LATEST_NS, MOST_CENTER_HZ, MOST_STEP_HZ, NAME_LIMIT, is_name
 
-LATEST_NS = 2**63 - 1
 LARGEST_BYTES = 64 * 1024
-NAME = re.compile(r"[A-Za-z0-9._-]+")
-NAME_LIMIT = "letters, digits, '.', '_' and '-'"
 REQUIRED_KEYS = ("start", "step_seconds", "first_hz", "bin_hz", "unit")
 ARRAY_KEYS = ("array", "dataset", "time_unix")
 
@@ -83,7 +81,7 @@ def read_sidecar(recording: Path) -> Sidecar:
 
 def checked_name(owner: str, key: str, text: str) -> str:
     """A node's or band's name: it travels in topics, labels and folder names. Raises `BadInput`."""
-    if not NAME.fullmatch(text):
+    if not is_name(text):
         raise BadInput(f"{owner}: {key}: '{text}'; limit: {NAME_LIMIT}")
     return text
 
@@ -147,7 +145,7 @@ def _instant_ns(path: Path, key: str, text: str) -> int:
     since = moment - _EPOCH
     start_ns = (since.days * 86_400 + since.seconds) * NS_PER_S + int((fraction or "").ljust(9, "0"))
     if not 0 <= start_ns <= LATEST_NS:
-        raise BadInput(f"{path}: {key}: '{text}'; limit: from 1970 to 2262-04-11")
+        raise BadInput(f"{path}: {key}: '{text}'; limit: from 1970 to {LATEST_DAY}")
     return start_ns
 
 
@@ -165,21 +163,24 @@ def _step_ns(path: Path, key: str, text: str) -> int:
     # Decimal: 0.1 s is 100 000 000 ns, whatever binary fractions make of it.
     step_ns = round(min(max(_number(path, key, text), Decimal(-1)), Decimal(LATEST_NS)) * NS_PER_S)
     if not 0 < step_ns <= LATEST_NS:
-        raise BadInput(f"{path}: {key}: {text}; limit: above 0, in seconds, and at least 1e-9")
+        most = LATEST_NS // NS_PER_S
+        raise BadInput(f"{path}: {key}: {text}; limit: above 0, in seconds, at least 1e-9, at most {most}")
     return step_ns
 
 
 def _hz(path: Path, key: str, text: str) -> float:
     hz = float(_number(path, key, text))
-    if not abs(hz) < 1e15:
-        raise BadInput(f"{path}: {key}: {text}; limit: below 1e15 Hz")
+    if not abs(hz) <= MOST_CENTER_HZ:
+        raise BadInput(f"{path}: {key}: {text}; limit: -{MOST_CENTER_HZ:g} to {MOST_CENTER_HZ:g} Hz")
     return hz
 
 
 def _bin_hz(path: Path, key: str, text: str) -> float:
-    hz = _hz(path, key, text)
+    hz = float(_number(path, key, text))
     if hz <= 0:
         raise BadInput(f"{path}: {key}: {text}; limit: above 0, columns run from low to high frequency")
+    if hz > MOST_STEP_HZ:
+        raise BadInput(f"{path}: {key}: {text}; limit: at most {MOST_STEP_HZ:g} Hz")
     return hz
 
 

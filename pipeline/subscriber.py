@@ -11,6 +11,7 @@ import zmq
 from .endpoint import address_of, open_socket
 from .errors import BadInput
 from .frame_queue import FrameQueue, Received
+from .limits import NAME_LIMIT, is_name
 from .wire import WireError, decode
 
 SubscriberPattern = Literal["sub", "pull"]
@@ -128,8 +129,12 @@ def _checked(topics: Sequence[str]) -> list[bytes]:
     kinds = {topic.split("/")[0] for topic in topics}
     for topic in topics:
         kind, *names = topic.split("/")
-        if kind not in ("psd", "iq") or not 1 <= len(names) <= 2 or not all(names[:-1]):
+        is_all, is_of_node = names == [""], len(names) == 2 and names[0]
+        if kind not in ("psd", "iq") or not (is_all or is_of_node):
             raise BadInput(f"topic {topic!r}: must be KIND/, KIND/NODE/ or KIND/NODE/BAND, KIND psd or iq")
+        for name in names:
+            if name and not is_name(name):
+                raise BadInput(f"topic {topic!r}: {name!r} is no name; limit: {NAME_LIMIT}")
     if len(kinds) != 1:
         raise BadInput(f"topics {list(topics)}: one subscriber hears one kind, psd or iq")
     return [topic.encode() for topic in topics]

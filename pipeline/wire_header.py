@@ -16,9 +16,9 @@ from msgspec import Meta, Struct
 
 from .errors import BadInput
 from .frames import GapReason, PowerUnit
+from .limits import BINS_RANGE, LATEST_NS, MOST_CENTER_HZ, MOST_STEP_HZ, NAME_LIMIT, NAME_PATTERN
 
 VERSION = 1
-BINS_RANGE = (2, 1_048_576)
 SAMPLES_RANGE = (1, 4_194_304)
 LARGEST_HEADER_BYTES = 4096
 
@@ -35,13 +35,13 @@ class WireError(BadInput):
         self.reason: WireReason = reason
 
 
-# Times stay below 2^62 ns (the year 2116), so that the end of a row is an int64 too. A range also
-# refuses NaN and infinity.
+# A range also refuses NaN and infinity.
 _Count = Annotated[int, Meta(ge=0, le=2**62 - 1)]
-_Duration = Annotated[int, Meta(ge=1, le=2**62 - 1)]
+_Time = Annotated[int, Meta(ge=0, le=LATEST_NS)]
+_Duration = Annotated[int, Meta(ge=1, le=LATEST_NS)]
 _Stream = Annotated[int, Meta(ge=0)]
-_Center = Annotated[float, Meta(ge=-1e13, le=1e13)]
-_Step = Annotated[float, Meta(gt=0, le=1e12)]
+_Center = Annotated[float, Meta(ge=-MOST_CENTER_HZ, le=MOST_CENTER_HZ)]
+_Step = Annotated[float, Meta(gt=0, le=MOST_STEP_HZ)]
 _Gain = Annotated[float, Meta(ge=-1000, le=1000)] | None
 
 
@@ -51,7 +51,7 @@ class PsdHeader(Struct, tag_field="kind", tag="psd", gc=False):
     band: str
     stream: _Stream
     seq: _Count
-    time_ns: _Count
+    time_ns: _Time
     duration_ns: _Duration
     center_hz: _Center
     bin_hz: _Step
@@ -67,7 +67,7 @@ class IqHeader(Struct, tag_field="kind", tag="iq", gc=False):
     band: str
     stream: _Stream
     seq: _Count
-    time_ns: _Count
+    time_ns: _Time
     center_hz: _Center
     sample_rate_hz: _Step
     samples: Annotated[int, Meta(ge=SAMPLES_RANGE[0], le=SAMPLES_RANGE[1])]
@@ -93,7 +93,7 @@ class GapHeader(Struct, tag_field="kind", tag="gap", gc=False):
     lost_rows: _Count | None
     lost_samples: _Count | None
     reason: GapReason
-    time_ns: _Count
+    time_ns: _Time
 
 
 class _AnyHeader(Struct, gc=False):
@@ -115,7 +115,7 @@ _decoder = msgspec.msgpack.Decoder(Header)
 _version_decoder = msgspec.msgpack.Decoder(_AnyHeader)
 _reason_of_field: dict[str, WireReason] = {"unit": "unit", "kind": "kind", "bins": "bins", "samples": "bins"}
 
-_TOPIC = re.compile(rb"(psd|iq)/([A-Za-z0-9._-]{1,64})/([A-Za-z0-9._-]{1,64})")
+_TOPIC = re.compile(f"(psd|iq)/({NAME_PATTERN})/({NAME_PATTERN})".encode())
 
 
 @lru_cache(maxsize=4096)
@@ -133,12 +133,9 @@ def parse_topic(topic: bytes) -> tuple[Carries, str, str]:
     if match is None:
         raise WireError(
             "topic",
-            f"topic {shown(topic)}: must be psd/NODE/BAND or iq/NODE/BAND, "
-            "a name being 1..64 of letters, digits, '.', '_' and '-'",
+            f"topic {shown(topic)}: must be psd/NODE/BAND or iq/NODE/BAND, a name being {NAME_LIMIT}",
         )
     carries, node, band = (part.decode("ascii") for part in match.groups())
-    if not node.strip(".") or not band.strip("."):
-        raise WireError("topic", f"topic {shown(topic)}: a name of dots only could leave its folder")
     return ("iq" if carries == "iq" else "psd"), node, band
 
 

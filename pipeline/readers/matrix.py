@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput
+from ..limits import BINS_RANGE
 
 Values = NDArray[Any]
-
-FEWEST_COLUMNS = 2
 
 
 class Matrix(Protocol):
@@ -54,8 +53,10 @@ def checked_shape(owner: str, shape: tuple[int, ...], dtype: np.dtype) -> tuple[
     rows, bins = shape
     if rows < 1:
         raise BadInput(f"{owner}: {rows} rows; limit: at least 1")
-    if bins < FEWEST_COLUMNS:
-        raise BadInput(f"{owner}: {bins} columns; limit: at least {FEWEST_COLUMNS} frequency bins")
+    fewest, most = BINS_RANGE
+    if not fewest <= bins <= most:
+        limit = f"at least {fewest}" if bins < fewest else f"at most {most}"
+        raise BadInput(f"{owner}: {bins} columns; limit: {limit} frequency bins")
     return rows, bins
 
 

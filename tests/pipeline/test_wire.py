@@ -48,7 +48,7 @@ def reason_and_text(parts) -> tuple[str, str]:
     return caught.value.reason, str(caught.value)
 
 
-names = st.text("abcXYZ019._-", min_size=1, max_size=64).filter(lambda name: name.strip("."))
+names = st.text("abcXYZ019._-", min_size=1, max_size=64).filter(lambda name: name[0] != ".")
 counts = st.integers(0, 2**62 - 1)
 gains = st.none() | st.floats(-1000, 1000)
 common = {
@@ -287,7 +287,7 @@ def test_a_header_under_the_topic_of_another_kind_is_refused():
     [
         b"", b"psd", b"psd/", b"psd/node", b"psd/node/", b"psd//band", b"psd/node/band/", b"psd/node/band\n",
         b"fft/node/band", b"psd/no de/band", b"psd/n\xc3\xb6de/band", b"psd/node/\xff", b"psd/../band",
-        b"psd/node/.", b"psd/" + b"n" * 65 + b"/band", b"PSD/node/band", b"x" * 100_000,
+        b"psd/node/.", b"psd/.node/band", b"psd/" + b"n" * 65 + b"/band", b"PSD/node/band", b"x" * 100_000,
     ],
 )  # fmt: skip
 def test_a_topic_that_is_none_is_refused(topic):
@@ -324,7 +324,7 @@ def test_a_header_nested_without_end_is_refused():
         ({"power_db": np.zeros(1, np.float32)}, "bins", "Expected `int` >= 2"),
         ({"node": "a/b"}, "topic", "topic psd/a/b/band: must be psd/NODE/BAND"),
         ({"node": "\ud800"}, "topic", "must be psd/NODE/BAND"),
-        ({"band": ".."}, "topic", "a name of dots only"),
+        ({"band": ".."}, "topic", "no '.' first"),
         ({"bin_hz": float("nan")}, "header", "bin_hz"),
         ({"seq": 2**70}, "header", "2\\*\\*64"),
         ({"seq": object()}, "header", "a object cannot travel"),
