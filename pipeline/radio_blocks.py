@@ -13,8 +13,9 @@ class RadioBlocks:
     """What is remembered between two readings of one radio: numbers, dates, and what happened between.
 
     A gap is told with the first samples after it, when the loss can be counted: where the device stamps
-    its samples, from the stamps. The block then says how many were lost, at least 1; where that cannot be
-    known the gap says None.
+    its samples, from the stamps; where that cannot be known it says None. After an overflow the block says
+    how many were lost, too, at least 1: that gap does not travel, and is made again of the next row. The
+    gaps `source` and `clock` travel, so that blocks after them tell of no loss: it would be counted twice.
     """
 
     def __init__(self, node: str, band: str, stream: int, state: RadioState, clock_limit_ns: int) -> None:
@@ -38,7 +39,6 @@ class RadioBlocks:
     def broken(self, now_ns: int) -> Gap:
         """The radio was lost: the gap, at once, since nobody knows when samples will come again."""
         self._mark = None
-        self._lost_before = 1
         return self._gap("source", None, now_ns)
 
     def mark(self, reason: GapReason) -> None:
@@ -94,6 +94,7 @@ class RadioBlocks:
         lost_samples: int | None = 0
         if reason in _LOSSES:
             lost_samples = self._lost_by_stamps(reading)
+        if reason == "overflow":
             self._lost_before = max(1, lost_samples or 0)
         if lost_samples is None or self._clock.must_start_again:
             self._clock.start_again(self._state.sample_rate_hz)
