@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import zmq
@@ -82,13 +84,9 @@ class Publisher:
         stream: _Stream = ("iq" if isinstance(item, IqBlock) else "psd", item.node, item.band)
         parts = encode(item)
         if isinstance(item, Gap):
-            known = self._announced.get(stream)
             # Before its first row there is nothing of a stream to be missing.
-            return known is None or self._deliver(parts, stream, known)
-        before = self._announced.get(stream)
-        if before is not None and before[0] != item.stream and not self._end(stream, before):
-            return False
-        return self._deliver(parts, stream, (item.stream, item.seq))
+            return self._when_room(lambda: stream not in self._announced or self._try(parts))
+        return self._when_room(partial(self._try_frame, stream, (item.stream, item.seq), parts))
 
     def end(self) -> bool:
         """The source has run out: say so of every stream; `close` then waits for slow readers.
@@ -96,9 +94,12 @@ class Publisher:
         False if there was no room to say it within the linger time.
         """
         deadline = time.monotonic() + self._linger_seconds
-        said = [self._end(*known, deadline) for known in list(self._announced.items())]
-        self._ended = all(said)
-        return self._ended
+        with self._lock:
+            streams = list(self._announced)
+        said = [self._when_room(partial(self._try_end, stream), deadline) for stream in streams]
+        with self._lock:
+            self._ended = all(said) and not self._announced
+            return self._ended
 
     def close(self) -> None:
         """Stop; harmless a second time.
@@ -140,33 +141,39 @@ class Publisher:
                 time.sleep(_UNREAD_LOOK_SECONDS)
             self._unread.release()
 
-    def _end(self, stream: _Stream, known: tuple[int, int], deadline: float | None = None) -> bool:
-        return self._deliver(encode(_heartbeat(stream, *known, ended=True)), stream, None, deadline)
-
-    def _deliver(
-        self,
-        parts: list[bytes | memoryview],
-        stream: _Stream,
-        announces: tuple[int, int] | None,
-        deadline: float | None = None,
-    ) -> bool:
-        """Send, waiting while there is no room, and keep what heartbeats are to say of the stream since."""
+    def _when_room(self, attempt: Callable[[], bool], deadline: float | None = None) -> bool:
+        """Call `attempt`, which holds the lock, again and again until there was room for what it sends."""
         while True:
             with self._lock:
                 if self._closing.is_set():
                     return False
                 if not self._thread.is_alive():
                     raise RuntimeError(f"the heartbeat thread of {self.endpoint} crashed")
-                if self._try(parts):
-                    if announces is None:
-                        self._announced.pop(stream, None)
-                    else:
-                        self._announced[stream] = announces
-                        self._ended = False
+                if attempt():
                     return True
                 if self._stop.is_set() or (deadline is not None and time.monotonic() > deadline):
                     return False
                 self._socket.poll(_LOOK_UP_MS, zmq.POLLOUT)
+
+    def _try_frame(
+        self, stream: _Stream, announces: tuple[int, int], parts: list[bytes | memoryview]
+    ) -> bool:
+        """Send a frame and keep what heartbeats are to say of its stream since."""
+        before = self._announced.get(stream)
+        if before is not None and before[0] != announces[0] and not self._try_end(stream):
+            return False
+        if not self._try(parts):
+            return False
+        self._announced[stream] = announces
+        self._ended = False
+        return True
+
+    def _try_end(self, stream: _Stream) -> bool:
+        known = self._announced.get(stream)
+        if known is not None and not self._try(encode(_heartbeat(stream, *known, ended=True))):
+            return False
+        self._announced.pop(stream, None)
+        return True
 
     def _try(self, parts: list[bytes | memoryview]) -> bool:
         try:

@@ -331,6 +331,30 @@ def test_only_the_topics_asked_for_are_heard(folder, topics, bands, patterns):
     assert names == bands
 
 
+def test_gaps_sent_by_other_threads_do_not_turn_back_what_heartbeats_say(folder):
+    first, second = rows(2)
+    gap = Gap("node", "band", 0, 1, None, "source", second.time_ns)
+    with Publisher(f"ipc://{folder}/s", pattern="push", heartbeat_seconds=NO_HEARTBEAT) as publisher:
+        with Subscriber(publisher.endpoint, pattern="pull", on_error=no_error) as subscriber:
+            publisher.send(first)
+            hear(subscriber, until=lambda item: same(item, first))
+        # Nobody reads now: all wait for room, the gaps since before the row.
+        gaps = [threading.Thread(target=publisher.send, args=(gap,)) for _ in range(20)]
+        row = threading.Thread(target=publisher.send, args=(second,))
+        for thread in gaps:
+            thread.start()
+        time.sleep(0.2)
+        row.start()
+        with Subscriber(publisher.endpoint, pattern="pull", on_error=no_error) as subscriber:
+            for thread in [*gaps, row]:
+                thread.join(PATIENCE_SECONDS)
+            publisher.end()
+            heard = hear(subscriber, until=has_ended)
+    assert heard[-1] == Heartbeat("node", "band", 7, 1, ended=True)
+    assert len([item for item in heard if isinstance(item, Gap)]) == 20
+    assert same(only_rows(heard), [second])
+
+
 @pytest.mark.parametrize(
     ("topics", "text"),
     [
@@ -340,6 +364,9 @@ def test_only_the_topics_asked_for_are_heard(folder, topics, bands, patterns):
         (["fft/"], "topic 'fft/': must be KIND/"),
         (["psd//band"], "topic 'psd//band': must be KIND/"),
         (["psd/a/b/c"], "topic 'psd/a/b/c': must be KIND/"),
+        (["psd/a"], "topic 'psd/a': must be KIND/"),
+        (["psd/../b"], "topic 'psd/../b': '..' is no name; limit: 1 to 64 letters"),
+        (["psd/a/b c"], "topic 'psd/a/b c': 'b c' is no name; limit: 1 to 64 letters"),
     ],
 )
 def test_topics_that_cannot_be_are_refused(folder, topics, text):
