@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bandwatch.pipeline.frames import Gap, GapReason, PsdFrame
+from bandwatch.pipeline.frames import Gap, GapReason, History, PsdFrame
 from bandwatch.pipeline.stage import drive
 
 SECOND = 1_000_000_000
@@ -44,8 +44,8 @@ def assert_is_stage(
     """Prove the contract of `pipeline/stage.py` for a stage; return what it made of all items.
 
     `make` builds a fresh stage; `items` are its inputs without gaps, enough for at least one output;
-    `make_gap(item)` is a gap just before an item. With `gap_forgets` the stage must answer after a gap as
-    a new one does.
+    `make_gap(item)` is a gap just before an item, its `time_ns` where nothing may reach across. With
+    `gap_forgets` the stage must answer after a gap as a new one does.
     """
     before = copy.deepcopy(list(items))
     at_once = drive(make(), items)
@@ -66,23 +66,30 @@ def assert_is_stage(
         for cut in sorted({1, len(items) // 3, len(items) // 2, len(items) - 1}):
             stage = make()
             drive(stage, items[:cut])
-            stage.gap(make_gap(items[cut]))
+            gap = make_gap(items[cut])
+            stage.gap(gap)
             after = drive(stage, items[cut:])
             if gap_forgets:
                 assert same(after, drive(make(), items[cut:])), (
                     f"a gap before item {cut} left something behind"
                 )
-            broken_at = _start_ns(items[cut])
-            early = [o for o in after if _start_ns(o) is not None and _start_ns(o) < broken_at]
-            assert broken_at is None or not early, f"{len(early)} outputs span the gap before item {cut}"
+            early = [output for output in after if start_ns(output) < gap.time_ns]
+            assert not early, f"{len(early)} outputs span the gap before item {cut}"
     return at_once
 
 
-def _start_ns(item: Any) -> Any:
-    for name in ("start_ns", "time_ns"):
+def start_ns(item: Any) -> int:
+    """Where the time that an item rests on begins; an item of a kind that has no such time is an error.
+
+    A history begins with its first step, a forecast and its score where the forecast was made.
+    """
+    if isinstance(item, History):
+        return item.end_ns - round(len(item.values) * item.step_s * SECOND)
+    for name in ("start_ns", "time_ns", "made_ns"):
         if hasattr(item, name):
             return getattr(item, name)
-    return _start_ns(item.frame) if hasattr(item, "frame") else None
+    assert hasattr(item, "frame"), f"a {type(item).__name__} has no known start: whether it spans a gap?"
+    return start_ns(item.frame)
 
 
 def rows(
@@ -96,7 +103,7 @@ def rows(
 ) -> list[PsdFrame]:
     """Consecutive noisy rows of one band; `changes` are fields of every frame."""
     random = np.random.default_rng(seed)
-    start_ns = 1_800_000_000 * SECOND
+    first_ns = 1_800_000_000 * SECOND
     frames = []
     for seq in range(count):
         power_db = (floor_db + random.normal(0, 1, bins)).astype(np.float32)
@@ -106,7 +113,7 @@ def rows(
             "band": "band",
             "stream": 7,
             "seq": seq,
-            "time_ns": start_ns + seq * duration_ns,
+            "time_ns": first_ns + seq * duration_ns,
             "duration_ns": duration_ns,
             "center_hz": 868e6,
             "bin_hz": 187.5,
@@ -127,5 +134,5 @@ def gap_before(item: Any, reason: GapReason = "lost", lost_rows: int | None = 1)
         lost_rows=lost_rows,
         lost_samples=None,
         reason=reason,
-        time_ns=_start_ns(frame),
+        time_ns=start_ns(frame),
     )
