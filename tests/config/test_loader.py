@@ -39,7 +39,7 @@ def written(tmp_path: Path, text: str) -> Path:
         ("bands:\n - name: a\n   stream: {}\n", "bands[0].stream: unknown key"),
         ("? [1]\n: 2\n", "not YAML: found unhashable key"),
         (
-            "bands: [{name: a, source: {kind: radio, device: d, center_hz: 1, sample_rate_hz: 1, gain_db: on}}]",
+            "bands: [{name: a, source: {kind: radio, device: d, center_hz: 1, gain_db: on}}]",
             "bands[0].source.gain_db: input should be a number",
         ),
         (
