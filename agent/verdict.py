@@ -13,7 +13,7 @@ from ..pipeline.frames import Assignment, Forecast, Gap, Step, Verdict, VerdictS
 RECENT_WINDOWS = 40
 NOVEL_FROM = 0.98
 NOVEL_UNTIL = 0.90
-RECENT_STEPS = 2
+RECENT_STEPS = 3
 DEVIATING_FROM = 0.5
 DEVIATING_UNTIL = 0.25
 
@@ -34,7 +34,7 @@ class Judge:
     `novel`: the median novelty of the last 40 windows reached 0.98, until it falls below 0.90. At stride
     16 these span five windows that share no row: a single burst, however odd, is in too few of them to
     raise an alarm, and what stays odd for some 20 strides (a minute at 5 rows a second) does.
-    `deviating`: in each of the last 2 steps at least half of the segment's frequencies lay outside the
+    `deviating`: in each of the last 3 steps at least half of the segment's frequencies lay outside the
     interval that was forecast for them one step ahead, until fewer than a quarter do. Novel outranks
     deviating. `score` is the median novelty, or the share outside. A gap forgets what was gathered; the
     state stays until something new speaks.

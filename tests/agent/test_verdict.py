@@ -93,25 +93,25 @@ def test_segments_are_judged_apart():
     assert both.assigned(window(0.1, 9, segment=0))[0].state == "normal"
 
 
-def test_two_steps_half_outside_the_forecast_deviate_until_less_than_a_quarter_is():
+def test_three_steps_half_outside_the_forecast_deviate_until_less_than_a_quarter_is():
     off = judge()
     states(off, [0.1])
-    assert deviations(off, [0.6, 0.6]) == ["deviating"]
+    assert deviations(off, [0.6, 0.6, 0.6]) == ["deviating"]
     assert deviations(off, [0.3, 0.3]) == []
     assert deviations(off, [0.2]) == ["normal"]
 
 
-def test_one_step_outside_is_not_enough_and_the_other_segment_is_left_alone():
+def test_two_steps_outside_are_not_enough_and_the_other_segment_is_left_alone():
     off = judge()
     states(off, [0.1])
     off.assigned(window(0.1, 0, segment=1))
-    assert deviations(off, [1.0, 0.0, 1.0, 0.0]) == []
+    assert deviations(off, [1.0, 1.0, 0.0, 1.0, 1.0]) == []
 
 
 def test_novel_outranks_deviating():
     off = judge()
     states(off, [1.0] * RECENT_WINDOWS)
-    assert deviations(off, [1.0, 1.0]) == []
+    assert deviations(off, [1.0, 1.0, 1.0]) == []
 
 
 def test_a_step_is_compared_only_with_the_forecast_made_at_its_start():
