@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, Protocol
@@ -148,15 +149,22 @@ def _cuda_devices() -> int:
 def _cached_session(
     weights: Weights, width: int, threads: int, cache_directory: Path | None
 ) -> onnxruntime.InferenceSession:
-    """The session, its graph from the cache if there is a good one, else built and kept there."""
+    """The session, its graph from the cache if there is a good one, else built and kept there.
+
+    A cached graph's name ends in its SHA-256.
+    """
     if cache_directory is None:
         return _session(_graph(weights, width), threads)
-    path = cache_directory / f"encoder-{digest(weights)[:16]}-{GRAPH_VERSION}.onnx"
-    if path.is_file():
-        # A file cut short or spoilt by a failing disk is built again below.
+    name = f"encoder-{digest(weights)[:16]}-{GRAPH_VERSION}"
+    for path in sorted(cache_directory.glob(f"{name}-*.onnx")):
+        # What another version of the runtime cannot read, or a failing disk spoilt, is built again below.
         with contextlib.suppress(*_NO_GOOD_GRAPH, OSError):
-            return _session(path.read_bytes(), threads)
+            graph = path.read_bytes()
+            # Weights with a few wrong bits make a valid graph and wrong features.
+            if path.stem == f"{name}-{hashlib.sha256(graph).hexdigest()}":
+                return _session(graph, threads)
     graph = _graph(weights, width)
+    path = cache_directory / f"{name}-{hashlib.sha256(graph).hexdigest()}.onnx"
     # A full or read-only disk costs the next start a tenth of a second: no reason not to start now.
     with contextlib.suppress(OSError):
         cache_directory.mkdir(parents=True, exist_ok=True)

@@ -108,6 +108,12 @@ def test_windows_are_left_as_they_were(weights, windows):
     assert np.array_equal(mine, windows)
 
 
+def with_wrong_bits(whole: bytes, first: int, count: int) -> bytes:
+    spoilt = bytearray(whole)
+    spoilt[first : first + count] = bytes(byte ^ 0x41 for byte in spoilt[first : first + count])
+    return bytes(spoilt)
+
+
 class TestTheCache:
     def test_the_graph_is_built_once(self, weights, windows, tmp_path):
         cache = tmp_path / "made" / "for it"
@@ -124,12 +130,22 @@ class TestTheCache:
         open_engine(other, WIDTH, device="cpu", cache_directory=tmp_path)
         assert len(list(tmp_path.iterdir())) == 2
 
-    @pytest.mark.parametrize("content", [b"", b"no graph", None], ids=["empty", "foreign", "cut short"])
-    def test_a_spoilt_graph_is_built_again(self, weights, windows, truth, tmp_path, content):
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda whole: b"",
+            lambda whole: b"no graph",
+            lambda whole: whole[: len(whole) // 2],
+            lambda whole: with_wrong_bits(whole, len(whole) // 2, 4096),
+            lambda whole: with_wrong_bits(whole, len(whole) // 3, 1),
+        ],
+        ids=["empty", "foreign", "cut short", "a page of wrong weights", "one wrong byte"],
+    )
+    def test_a_spoilt_graph_is_built_again(self, weights, windows, truth, tmp_path, spoil):
         open_engine(weights, WIDTH, device="cpu", cache_directory=tmp_path)
         (graph,) = tmp_path.iterdir()
         whole = graph.read_bytes()
-        graph.write_bytes(whole[: len(whole) // 2] if content is None else content)
+        graph.write_bytes(spoil(whole))
         engine = open_engine(weights, WIDTH, device="cpu", cache_directory=tmp_path)
         np.testing.assert_allclose(engine.embed(windows), truth, atol=1e-5, rtol=1e-4)
         assert graph.read_bytes() == whole
