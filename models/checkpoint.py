@@ -42,6 +42,16 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[Arrays, dict[str, Any
     return arrays, json.loads(found["facts"])
 
 
+def forget_checkpoint(path: Path) -> None:
+    """Remove a checkpoint, what a kill left half written of it, and its folder if nothing else is in it."""
+    if not path.parent.is_dir():
+        return
+    for left in [path, *path.parent.glob(f".{path.name}.*")]:
+        left.unlink(missing_ok=True)
+    if not any(path.parent.iterdir()):
+        path.parent.rmdir()
+
+
 def tensors_of(part: nn.Module | torch.optim.Optimizer) -> Arrays:
     """The tensors of a module's or an optimiser's state, by name."""
     if isinstance(part, nn.Module):

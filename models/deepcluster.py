@@ -80,17 +80,26 @@ def train_encoder(
     file exists: the result is the same, to the bit, as without the interruption (same machine, same
     threads). `on_epoch` is also called for epochs done before; `on_batch` after each step.
 
-    Raises BadInput for fewer windows than clusters and for a checkpoint of other settings or windows.
+    The windows are neither copied nor converted whole.
+
+    Raises BadInput for fewer windows than clusters and for a checkpoint of other settings or windows, or of
+    more epochs than asked for.
     """
     training = _Training(windows, config, device)
+    fingerprint = training.fingerprint() if checkpoint else ""
     if checkpoint and checkpoint.is_file():
-        training.restore(*load_checkpoint(checkpoint, training.fingerprint()))
+        training.restore(*load_checkpoint(checkpoint, fingerprint))
+        if len(training.epochs) > config.epochs:
+            raise BadInput(
+                f"{checkpoint}: of {len(training.epochs)} epochs, more than the {config.epochs} asked for; "
+                "ask for as many or start anew with --no-resume"
+            )
     for epoch in training.epochs:
         on_epoch(epoch)
     while len(training.epochs) < config.epochs:
         training.run_epoch(on_batch)
         if checkpoint:
-            save_checkpoint(checkpoint, training.fingerprint(), *training.state())
+            save_checkpoint(checkpoint, fingerprint, *training.state())
         on_epoch(training.epochs[-1])
     return training.encoder.eval(), list(training.epochs)
 
@@ -184,7 +193,7 @@ class _Training:
     def fingerprint(self) -> str:
         """Of all that decides the course of the training; how many epochs it goes on is not part of it."""
         sha = hashlib.sha256(json.dumps(asdict(replace(self._config, epochs=0))).encode())
-        sha.update(self._windows.numpy().tobytes())
+        sha.update(np.ascontiguousarray(self._windows.numpy()).data.cast("B"))
         return sha.hexdigest()
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

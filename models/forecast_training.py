@@ -13,12 +13,11 @@ import numpy as np
 import torch
 
 from ..pipeline.errors import BadInput
-from ..pipeline.simulator import Simulator
 from .checkpoint import give_tensors, load_checkpoint, save_checkpoint, tensors_of
 from .forecast_split import ForecastSplit
 from .forecasters.cnn_lstm import CnnLstm
 from .forecasters.cnn_lstm_network import CnnLstmConfig, CnnLstmNetwork
-from .step_table import StepTable, gather_steps
+from .step_table import StepTable
 
 BATCH = 32
 LEARNING_RATE = 1e-3
@@ -96,26 +95,6 @@ def train_cnn_lstm(
             "validation_rmse_db": round(figures[-1].validation_rmse_db, 4),
             "validation_repeat_last_rmse_db": round(split.repeat_last_rmse_db(), 4),
         },
-    )
-
-
-def train_simulated_cnn_lstm(
-    seed: int = 0,
-    *,
-    steps: int = 1440,
-    step_s: float = 60.0,
-    epochs: int = 70,
-    iterations: int = 50,
-    checkpoint: Path | None = None,
-    progress: Progress | None = None,
-) -> CnnLstm:
-    """The forecast model of the simulated band: `steps` steps (a day) of `Simulator(seed)`, then trained.
-
-    Its folder in a bundle is `bands/simulated/srd-868`.
-    """
-    (table,) = gather_steps([Simulator(seed).frames()], step_s=step_s, most_steps=steps)
-    return train_cnn_lstm(
-        table, seed=seed, epochs=epochs, iterations=iterations, checkpoint=checkpoint, progress=progress
     )
 
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import NS_PER_S, Float32, Gap, Int64, PowerUnit, PsdFrame, Step, read_only
+from ..pipeline.simulator import Simulator
 from ..pipeline.steps import Steps
 from .forecasters.forecaster import follows, span_mhz
+from .unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,47 +62,53 @@ def gather_steps(
     sources: Iterable[Iterable[PsdFrame | Gap]],
     *,
     step_s: float = 60.0,
-    most_steps: int | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> list[StepTable]:
     """Aggregate recordings into one table a band, as the agent would: `pipeline/steps.py`.
 
-    Sources of the same node and band are joined in the order given, with a break between them.
-    `most_steps` bounds the steps of one source, which may then be endless. Raises BadInput where a band's
-    unit, step or frequencies change. A band of which no step was completed has no table.
+    Sources of the same node and band are joined in the order given, with a break between them. Raises
+    BadInput where a band's unit, step or frequencies change. A band of which no step was completed has no
+    table.
     """
     gathered: dict[tuple[str, str], _Gathered] = {}
     for source in sources:
-        for step, unit, broken in _steps_of(source, step_s, most_steps):
-            band = gathered.setdefault((step.node, step.band), _Gathered(unit))
-            _add(band, step, unit, broken)
+        for step, broken in _steps_of(source, step_s):
+            band = gathered.setdefault((step.node, step.band), _Gathered(step.unit))
+            _add(band, step, broken)
             on_step()
     return [_table(band) for band in gathered.values()]
 
 
-def _steps_of(
-    source: Iterable[PsdFrame | Gap], step_s: float, most_steps: int | None
-) -> Iterator[tuple[Step, PowerUnit, bool]]:
-    """Steps of one source, their unit, and whether anything broke since the one before."""
+def simulated_rows(seed: int, steps: int, step_s: float) -> Iterator[PsdFrame]:
+    """As much of the endless simulated band as gives `steps` steps of `step_s` seconds."""
+    simulator = Simulator(seed)
+    end_ns = simulator.start_ns + round(steps * step_s * NS_PER_S)
+    for frame in simulator.frames():
+        if frame.time_ns >= end_ns:
+            return
+        yield frame
+
+
+def _steps_of(source: Iterable[PsdFrame | Gap], step_s: float) -> Iterator[tuple[Step, bool]]:
+    """Steps of one source, and whether anything broke since the one before."""
     stage = Steps(step_s)
-    given, broken = 0, True
-    for item in source:
+    broken = True
+    for item in unbroken(source):
         if isinstance(item, Gap):
             stage.gap(item)
             broken = True
             continue
         for step in stage.push(item):
-            yield step, item.unit, broken
-            given, broken = given + 1, False
-            if given == most_steps:
-                return
+            yield step, broken
+            broken = False
 
 
-def _add(band: _Gathered, step: Step, unit: PowerUnit, broken: bool) -> None:
+def _add(band: _Gathered, step: Step, broken: bool) -> None:
     if band.steps:
         last, name = band.steps[-1], f"{step.node}/{step.band}"
-        if unit != band.unit:
-            raise BadInput(f"band {name}: unit changes from {band.unit} to {unit}, it must stay the same")
+        if step.unit != band.unit:
+            change = f"from {band.unit} to {step.unit}"
+            raise BadInput(f"band {name}: unit changes {change}, it must stay the same")
         if step.step_s != last.step_s:
             change = f"from {last.step_s:g} to {step.step_s:g} s"
             raise BadInput(f"band {name}: step changes {change}, it must stay the same")

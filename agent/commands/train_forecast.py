@@ -53,7 +53,6 @@ def train_forecast_command(
     """
     from ...models.bundle import Bundle, shipped_bundle
     from ...models.bundle_forecasts import add_forecasts
-    from ...models.checkpoint import forget_checkpoint
     from ...models.step_table import gather_steps
 
     if out.exists():
@@ -71,6 +70,8 @@ def train_forecast_command(
             (table.node, table.band): _train(table, epochs, seed, checkpoints, resume, progress)
             for table in tables
         }
+    from ...models.checkpoint import forget_checkpoint  # loads torch: the training has by now
+
     sha256 = add_forecasts(base, out, models)
     for (node, band), model in models.items():
         figures = model.figures

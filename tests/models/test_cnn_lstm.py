@@ -13,11 +13,11 @@ import torch
 import yaml
 
 from bandwatch.models.forecast_split import ForecastSplit
-from bandwatch.models.forecast_training import EpochFigures, train_cnn_lstm, train_simulated_cnn_lstm
+from bandwatch.models.forecast_training import EpochFigures, train_cnn_lstm
 from bandwatch.models.forecasters.cnn_lstm import CnnLstm
 from bandwatch.models.forecasters.cnn_lstm_forward import run_network, weight_shapes
 from bandwatch.models.forecasters.cnn_lstm_network import CnnLstmConfig, CnnLstmNetwork
-from bandwatch.models.step_table import StepTable
+from bandwatch.models.step_table import StepTable, gather_steps, simulated_rows
 from bandwatch.models.tensor_file import read_arrays, write_tensors
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import History, read_only
@@ -398,8 +398,9 @@ def test_too_little_to_train_on_is_refused() -> None:
         train_cnn_lstm(a_table(), epochs=0)
 
 
-def test_the_simulated_bands_model_is_one_call() -> None:
-    model = train_simulated_cnn_lstm(3, steps=150, step_s=2.0, epochs=1, iterations=1)
+def test_the_simulated_band_can_be_learnt() -> None:
+    (table,) = gather_steps([simulated_rows(3, 150, 2.0)], step_s=2.0)
+    model = train_cnn_lstm(table, epochs=1, iterations=1)
     assert model.frequencies_hz.size == 256
     assert model.unit == "dBFS/bin"
     assert model.step_s == 2.0

@@ -5,6 +5,7 @@ import math
 import multiprocessing
 import os
 import signal
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,13 @@ import torch
 from sklearn.metrics import normalized_mutual_info_score
 
 from bandwatch.models.augmentation import augment
-from bandwatch.models.checkpoint import give_tensors, load_checkpoint, save_checkpoint, tensors_of
+from bandwatch.models.checkpoint import (
+    forget_checkpoint,
+    give_tensors,
+    load_checkpoint,
+    save_checkpoint,
+    tensors_of,
+)
 from bandwatch.models.clustering import fit_centres, fit_projection
 from bandwatch.models.deepcluster import DeepClusterConfig, even_draw, train_encoder
 from bandwatch.models.encoder import weights_of
@@ -151,6 +158,39 @@ def test_a_checkpoint_of_another_training_is_refused(windows, tmp_path, change):
     )
     with pytest.raises(BadInput, match="other settings or windows"):
         train_encoder(windows[:-1], config, checkpoint=path)
+
+
+def test_a_checkpoint_of_more_epochs_than_asked_for_is_refused(windows, tmp_path):
+    path = tmp_path / "checkpoint"
+    train_encoder(windows, dataclasses.replace(CONFIG, epochs=2), checkpoint=path)
+    with pytest.raises(BadInput) as refused:
+        train_encoder(windows, dataclasses.replace(CONFIG, epochs=1), checkpoint=path)
+    assert str(refused.value) == (
+        f"{path}: of 2 epochs, more than the 1 asked for; ask for as many or start anew with --no-resume"
+    )
+
+
+def test_training_holds_no_second_copy_of_its_windows(tmp_path):
+    shown = pictures(512)[0]
+    train_encoder(shown[:16], dataclasses.replace(CONFIG, epochs=1))  # scikit-learn is loaded by now
+    config = dataclasses.replace(CONFIG, epochs=1)
+    tracemalloc.start()
+    train_encoder(shown, config, checkpoint=tmp_path / "checkpoint")
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < shown.nbytes / 4
+
+
+def test_a_forgotten_checkpoint_takes_its_folder_along_only_if_nothing_else_is_there(tmp_path):
+    folder = tmp_path / "bundle.training"
+    forget_checkpoint(folder / "encoder.checkpoint")
+    folder.mkdir()
+    for name in ("encoder.checkpoint", ".encoder.checkpoint.k3w", "roof+srd.safetensors"):
+        (folder / name).write_bytes(b"")
+    forget_checkpoint(folder / "encoder.checkpoint")
+    assert [left.name for left in folder.iterdir()] == ["roof+srd.safetensors"]
+    forget_checkpoint(folder / "roof+srd.safetensors")
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("kept", [0, 100, -1])

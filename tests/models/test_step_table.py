@@ -8,9 +8,10 @@ from itertools import count
 import numpy as np
 import pytest
 
-from bandwatch.models.step_table import gather_steps
+from bandwatch.models.step_table import gather_steps, simulated_rows
+from bandwatch.pipeline.continuity import Continuity
 from bandwatch.pipeline.errors import BadInput
-from bandwatch.pipeline.frames import PsdFrame
+from bandwatch.pipeline.frames import Gap, PsdFrame
 from bandwatch.pipeline.stage import drive
 from bandwatch.pipeline.steps import Steps
 from bandwatch.tests.jig import SECOND, gap_before, rows
@@ -50,12 +51,34 @@ def test_every_band_has_its_table() -> None:
     assert [(table.band, table.values.shape) for table in tables] == [("band", (4, 128)), ("other", (4, 64))]
 
 
-def test_an_endless_source_is_bounded_and_every_step_told() -> None:
+def test_the_simulated_band_gives_as_many_steps_as_asked_for_and_every_one_is_told() -> None:
     told = count()
-    endless = (frame for lap in count() for frame in later(rows(20), 20 * lap))
-    (table,) = gather_steps([endless], step_s=5.0, most_steps=7, on_step=lambda: next(told))
-    assert len(table.values) == 7
+    (table,) = gather_steps([simulated_rows(3, 7, 5.0)], step_s=5.0, on_step=lambda: next(told))
+    assert (table.node, table.band, len(table.values)) == ("simulated", "srd-868", 7)
     assert next(told) == 7
+    assert table.breaks == ()
+
+
+def test_rows_of_nan_and_jumps_break_the_table_as_they_break_the_route() -> None:
+    frames = rows(60)
+    spoilt = np.full(128, np.nan, np.float32)
+    frames[22] = dataclasses.replace(frames[22], power_db=spoilt)
+    frames[40:] = [dataclasses.replace(frame, gain_db=3.0) for frame in frames[40:]]
+    (table,) = gather_steps([frames], step_s=5.0)
+    assert np.isfinite(table.values).all()
+    assert len(table.breaks) == 2
+    continuous = [*drive(Continuity(), frames)]
+    assert [item.reason for item in continuous if isinstance(item, Gap)] == ["source", "gain"]
+    stage, ends_ns = Steps(5.0), []
+    for item in continuous:
+        done = stage.gap(item) if isinstance(item, Gap) else stage.push(item)
+        ends_ns += [step.end_ns for step in done]
+    assert table.end_ns.tolist() == ends_ns
+
+
+def test_the_steps_of_a_table_know_their_unit() -> None:
+    (table,) = gather_steps([rows(20, unit="dBFS/bin")], step_s=5.0)
+    assert {step.unit for step in table.steps()} == {"dBFS/bin"}
 
 
 def test_what_gives_no_whole_step_gives_no_table() -> None:
