@@ -4,7 +4,9 @@
 
 All get the same windows, the same PCA (20 components) and the same k-means (24 clusters); the measure is
 the agreement with the simulator's truth (the kind that fills most of a window), on windows of seeds that no
-encoder has learnt from. One run, side by side, on one thread.
+encoder has learnt from. PCA and k-means are fitted on another seed's day for the default band; for the twelve
+varied bands they are fitted on the very windows that are judged, by every method alike. One run, side by
+side, on one thread.
 """
 
 from __future__ import annotations
@@ -91,7 +93,7 @@ def main() -> None:
     report("default band, a day of another seed", methods, fitted_on, asked, truths)
 
     windows, truths = cut(held_out_varied_windows(seed, options.windows))
-    report("twelve varied bands", methods, windows, windows, truths)
+    report("twelve varied bands, fitted on what is judged", methods, windows, windows, truths)
 
 
 def report(

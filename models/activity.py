@@ -16,28 +16,42 @@ from .clustering import Projection, nearest
 from .tensor_file import read_arrays, read_bytes, read_tensors, sha256_of, write_atomically, write_tensors
 
 ARRAYS_FILE, FACTS_FILE = "activity.safetensors", "activity.yaml"
-VERSION = 1
+VERSION = 2
 BIN_HZ_TOLERANCE = 1e-6
+FIRST_BIN_TOLERANCE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """What the windows of a band are cut from. `unit` is that of the rows, `segments` their number."""
+    """What the windows of a band are cut from.
+
+    `unit` is that of the rows, `first_hz` the centre of their lowest bin, `segments` the windows of one
+    moment.
+    """
 
     node: str
     band: str
     unit: str
     bins: int
+    first_hz: float
     bin_hz: float
     segments: int
 
     def __str__(self) -> str:
-        return f"{self.bins} bins of {self.bin_hz:g} Hz in {self.unit}, {self.segments} segments"
+        return (
+            f"{self.bins} bins of {self.bin_hz:g} Hz from {self.first_hz / 1e6:.10g} MHz in {self.unit}, "
+            f"{self.segments} segments"
+        )
 
     def same_measure(self, other: Geometry) -> bool:
-        """Whether windows of both mean the same, whatever node and band are called."""
-        return (self.unit, self.bins, self.segments) == (other.unit, other.bins, other.segments) and bool(
-            np.isclose(self.bin_hz, other.bin_hz, rtol=BIN_HZ_TOLERANCE, atol=0)
+        """Whether windows of both mean the same, whatever node and band are called.
+
+        The lowest bins may be half a bin apart, as tuners round; the bins' widths a millionth.
+        """
+        return (
+            (self.unit, self.bins, self.segments) == (other.unit, other.bins, other.segments)
+            and bool(np.isclose(self.bin_hz, other.bin_hz, rtol=BIN_HZ_TOLERANCE, atol=0))
+            and abs(self.first_hz - other.first_hz) <= FIRST_BIN_TOLERANCE * self.bin_hz
         )
 
 
@@ -46,9 +60,10 @@ class BandModel:
     """Principal components, k-means centres and the usual distances of one band; immutable.
 
     `centres` float32 [k, c] lie in the projection's space; `clusters` int64 [k] are the numbers they go by,
-    which a re-fit keeps. `calibration` float32 [m], ascending, are distances of windows of this band that
-    the model was not fitted on; `windows` are those it was fitted and calibrated on. `name` tells it from
-    every other.
+    which a re-fit keeps; of this and the models before it, `numbers_used` numbers were given out, from 0 on.
+    `calibration` float32 [m], ascending, are distances of windows of this band that
+    the model was not fitted on; `windows` is how many had been heard when it was fitted. `name` tells it
+    from every other.
     """
 
     name: str
@@ -57,6 +72,7 @@ class BandModel:
     projection: Projection
     centres: Float32
     clusters: Int64
+    numbers_used: int
     calibration: Float32
 
     @property
@@ -118,6 +134,7 @@ class BandModel:
             "dimensions": self.projection.dimensions,
             "components": self.projection.component_count,
             "clusters": self.cluster_count,
+            "numbers_used": self.numbers_used,
             "calibration": int(self.calibration.size),
             "sha256": sha256_of(folder / ARRAYS_FILE),
         }
@@ -138,6 +155,10 @@ class BandModel:
             )
         if len(np.unique(clusters)) != k or clusters.min() < 0:
             raise BadInput(f"{path}: cluster numbers are not distinct, or negative")
+        if clusters.max() >= facts["numbers_used"]:
+            raise BadInput(
+                f"{path}: cluster number {clusters.max()}, but numbers_used is {facts['numbers_used']}"
+            )
         arrays = read_tensors(
             path,
             {
@@ -161,6 +182,7 @@ class BandModel:
             projection=Projection(**{field.name: arrays[field.name] for field in fields(Projection)}),
             centres=arrays["centres"],
             clusters=read_only(clusters),
+            numbers_used=facts["numbers_used"],
             calibration=arrays["calibration"],
         )
 
@@ -178,6 +200,7 @@ _FACTS: dict[str, type] = {
     "dimensions": int,
     "components": int,
     "clusters": int,
+    "numbers_used": int,
     "calibration": int,
     "sha256": str,
 }
@@ -186,9 +209,11 @@ _GEOMETRY: dict[str, type] = {
     "band": str,
     "unit": str,
     "bins": int,
+    "first_hz": float,
     "bin_hz": float,
     "segments": int,
 }
+_ANY_SIGN = ("first_hz",)  # a band at baseband begins below 0 Hz
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
@@ -213,5 +238,8 @@ def _check_types(path: Path, facts: dict[str, Any], types: dict[str, type]) -> N
         value = facts.get(name)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise BadInput(f"{path}: {name} is {value!r}, needs {wanted.__name__}")
-        if isinstance(value, int | float) and not 0 < value < float("inf"):
-            raise BadInput(f"{path}: {name} is {value!r}, needs a number above 0")
+        if not isinstance(value, int | float):
+            continue
+        if not np.isfinite(value) or (value <= 0 and name not in _ANY_SIGN):
+            needed = "a finite number" if name in _ANY_SIGN else "a number above 0"
+            raise BadInput(f"{path}: {name} is {value!r}, needs {needed}")

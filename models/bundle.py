@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ENCODER_FILE = "encoder.safetensors"
 BANDS_FOLDER = "bands"
+BAND_PARTS = (("activity.yaml", "activity.safetensors"), ("forecast.yaml", "forecast.safetensors"))
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -64,13 +65,9 @@ class Bundle:
         manifest = read_manifest(path)
         if ENCODER_FILE not in manifest.parts:
             raise BadInput(f"bundle {path}: its manifest names no {ENCODER_FILE}")
-        for name, expected in manifest.parts.items():
-            if not (path / name).is_file():
-                raise BadInput(f"bundle {path}: part {name} is missing")
-            if (found := sha256_of(path / name)) != expected:
-                raise BadInput(
-                    f"bundle {path}: part {name} has SHA-256 {found[:12]}, its manifest says {expected[:12]}"
-                )
+        for name in manifest.parts:
+            _require_whole_model(path, manifest, name)
+            _verified(path, manifest, name)
         weights = read_weights(path / ENCODER_FILE, manifest.width)
         engine = open_engine(
             weights, manifest.width, device=device, cache_directory=cache_directory, threads=threads
@@ -113,7 +110,7 @@ class Bundle:
         folder = self._band_folder(node, band, "activity.yaml")
         if folder is None:
             return None
-        model = BandModel.load(self.path / folder)
+        model = BandModel.load(folder)
         if model.projection.dimensions != self.dimensions:
             raise BadInput(
                 f"bundle {self.path}: the model of {node}/{band} takes {model.projection.dimensions} "
@@ -128,7 +125,7 @@ class Bundle:
             return None
         from .forecasters.cnn_lstm import CnnLstm
 
-        return CnnLstm.load(self.path / folder)
+        return CnnLstm.load(folder)
 
     def bands(self) -> list[tuple[str, str]]:
         """Node and band of every band with models of its own."""
@@ -137,10 +134,18 @@ class Bundle:
             {(parts[1], parts[2]) for parts in found if len(parts) == 4 and parts[0] == BANDS_FOLDER}
         )
 
-    def _band_folder(self, node: str, band: str, part: str) -> str | None:
-        # Only what the manifest names has been verified.
+    def part(self, name: str) -> Path:
+        """Where a part lies, verified again; BadInput if it has changed since the bundle was loaded."""
+        return _verified(self.path, self.manifest, name)
+
+    def _band_folder(self, node: str, band: str, part: str) -> Path | None:
+        """The folder of a band's model, its files verified; None if the manifest does not name it."""
         folder = f"{BANDS_FOLDER}/{node}/{band}"
-        return folder if f"{folder}/{part}" in self.manifest.parts else None
+        if f"{folder}/{part}" not in self.manifest.parts:
+            return None
+        for name in next(parts for parts in BAND_PARTS if part in parts):
+            self.part(f"{folder}/{name}")
+        return self.path / folder
 
 
 class Saves(Protocol):
@@ -188,6 +193,26 @@ def write_bundle(
         raise
     _sync_folder(path.parent)
     return hashlib.sha256(content).hexdigest()
+
+
+def _verified(path: Path, manifest: Manifest, name: str) -> Path:
+    if not (path / name).is_file():
+        raise BadInput(f"bundle {path}: part {name} is missing")
+    expected = manifest.parts[name]
+    if (found := sha256_of(path / name)) != expected:
+        raise BadInput(
+            f"bundle {path}: part {name} has SHA-256 {found[:12]}, its manifest says {expected[:12]}"
+        )
+    return path / name
+
+
+def _require_whole_model(path: Path, manifest: Manifest, name: str) -> None:
+    """BadInput if a part belongs to a model whose other part the manifest does not name."""
+    folder, _, file = name.rpartition("/")
+    for parts in BAND_PARTS:
+        for other in parts if file in parts and folder else ():
+            if f"{folder}/{other}" not in manifest.parts:
+                raise BadInput(f"bundle {path}: its manifest names {name} but no {folder}/{other}")
 
 
 def _plain(name: str) -> str:

@@ -34,7 +34,7 @@ def add_forecasts(base: Bundle, out: Path, forecasts: Mapping[tuple[str, str], C
         forecast = forecasts.get((node, band))
         replaced = {DESCRIPTION_FILE, WEIGHTS_FILE} if forecast is not None else set()
         prefix = f"{BANDS_FOLDER}/{node}/{band}/"
-        files = [base.path / part for part in base.manifest.parts if part.startswith(prefix)]
+        files = [base.part(part) for part in base.manifest.parts if part.startswith(prefix)]
         models[node, band] = [_CopiedParts([file for file in files if file.name not in replaced])]
         if forecast is not None:
             models[node, band].append(forecast)
@@ -42,7 +42,7 @@ def add_forecasts(base: Bundle, out: Path, forecasts: Mapping[tuple[str, str], C
     before = base.manifest.training.get("forecast") or {}
     return write_bundle(
         out,
-        read_weights(base.path / ENCODER_FILE, base.manifest.width),
+        read_weights(base.part(ENCODER_FILE), base.manifest.width),
         base.manifest.width,
         models=models,
         training={**base.manifest.training, "forecast": {**before, **trained, "added_to": base.name}},

@@ -22,7 +22,7 @@ from .training_windows import TRAINING_STRIDE_ROWS, cut_windows, gather
 from .window_truth import Truth, truth_of
 
 if TYPE_CHECKING:
-    from .deepcluster import Epoch
+    from .deepcluster import DeepClusterConfig, Epoch
 
 Embed = Callable[[Float32], Float32]
 Float16 = NDArray[np.float16]
@@ -85,9 +85,16 @@ def simulated_band_model(
 ) -> BandModel:
     """The model of the default simulated band, from windows of all hours."""
     simulator = Simulator(seed)
-    geometry = _geometry(next(simulator.frames()), simulator.node, simulator.band)
+    geometry = geometry_of(next(simulator.frames()))
     features = embed_all(embed, (window for window, _ in day_of_windows(seed, windows)))
-    return fit_band_model(features, geometry, clusters=clusters, components=components, seed=seed)
+    return fit_band_model(
+        features,
+        geometry,
+        clusters=clusters,
+        components=components,
+        seed=seed,
+        stride_rows=DAY_STRIDE_ROWS,
+    )
 
 
 def recorded_band_models(
@@ -103,15 +110,16 @@ def recorded_band_models(
 
     Raises BadInput where two recordings of one band are measured differently.
     """
+    measured: dict[tuple[str, str], Geometry] = {}
     features: dict[Geometry, list[Float32]] = {}
     for recording in recordings:
-        geometry = _geometry(recording, recording.node, recording.band)
-        for known in features:
-            if (known.node, known.band) == (geometry.node, geometry.band) and known != geometry:
-                raise BadInput(
-                    f"{recording.path}: {geometry.node}/{geometry.band} has {geometry}, before it had {known}"
-                )
-        features.setdefault(geometry, []).append(embed_all(embed, cut_windows(recording, LIVE_STRIDE_ROWS)))
+        geometry = geometry_of(recording)
+        known = measured.setdefault((geometry.node, geometry.band), geometry)
+        if not known.same_measure(geometry):
+            raise BadInput(
+                f"{recording.path}: {geometry.node}/{geometry.band} has {geometry}, before it had {known}"
+            )
+        features.setdefault(known, []).append(embed_all(embed, cut_windows(recording, LIVE_STRIDE_ROWS)))
     return [
         fit_band_model(
             np.concatenate([part for part in parts if len(part)]),
@@ -119,6 +127,7 @@ def recorded_band_models(
             clusters=clusters,
             components=components,
             seed=seed,
+            stride_rows=LIVE_STRIDE_ROWS,
         )
         for geometry, parts in features.items()
         if sum(map(len, parts)) >= fewest_windows
@@ -130,8 +139,8 @@ def agreement_with_truth(embed: Embed, model: BandModel, seed: int, windows: int
 
     Normalised mutual information with the kind that fills most of a window (`window_truth.py`): of `model`'s
     clusters on the default band of another seed, through a day, and of 24 clusters of twelve varied bands
-    together; of all windows, and of those that show at most one kind. And the share of the default band's
-    windows with a novelty above 0.95.
+    together, fitted on the very windows that are judged; of all windows, and of those that show at most one
+    kind. And the share of the default band's windows with a novelty above 0.95.
     """
     stride_rows = DAY_STRIDE_ROWS * max(1, BAND_MODEL_WINDOWS // windows)
     default = labelled(embed, day_of_windows(seed + HELD_OUT_DEFAULT, windows, stride_rows))
@@ -198,6 +207,39 @@ def training_figures(epochs: Sequence[Epoch]) -> dict[str, float | None]:
     }
 
 
-def _geometry(measured: PsdFrame | Recording, node: str, band: str) -> Geometry:
-    segments = len(segment_starts(measured.bins))
-    return Geometry(node, band, measured.unit, measured.bins, measured.bin_hz, segments)
+def geometry_of(measured: PsdFrame | Recording) -> Geometry:
+    """How a band is measured."""
+    return Geometry(
+        node=measured.node,
+        band=measured.band,
+        unit=measured.unit,
+        bins=measured.bins,
+        first_hz=float(measured.first_hz),
+        bin_hz=float(measured.bin_hz),
+        segments=len(segment_starts(measured.bins)),
+    )
+
+
+def training_record(
+    config: DeepClusterConfig, *, command: str, data: str | list[str], windows: int, threads: int
+) -> dict[str, object]:
+    """What a bundle's manifest says of its encoder's training."""
+    return {
+        "command": command,
+        "data": data,
+        "windows": windows,
+        "clusters": config.clusters,
+        "components": config.components,
+        "whitened": config.whiten,
+        "cycle": config.cycle,
+        "epochs": config.epochs,
+        "optimizer": f"{config.optimizer}, learning rate {config.learning_rate:g}",
+        "augmented": config.augmented,
+        "seed": config.seed,
+        "threads": threads,
+    }
+
+
+def simulated_data(seed: int, bands: int) -> str:
+    """What `simulated_windows` learns from, in words."""
+    return f"{bands} varied simulated bands, seeds {seed + 1} to {seed + bands}"

@@ -31,10 +31,12 @@ def bandwatch(capsys):
     torch.set_num_threads(threads)
 
 
-def recording(path, count, seed=0):
+def recording(path, count, seed=0, nan_row=None):
     """A file of 256 bins with a carrier in its upper half for half of the time."""
     power = np.random.default_rng(seed).normal(-100, 1, (count, 256)).astype(np.float32)
     power[: count // 2, 200:204] += 20
+    if nan_row is not None:
+        power[nan_row] = np.nan
     np.save(path, power)
     path.with_name(path.name + ".yaml").write_text(
         "start: 2026-01-01T00:00:00Z\nstep_seconds: 1\nfirst_hz: 868.0e6\nbin_hz: 187.5\nunit: dBm/bin\n"
@@ -51,7 +53,7 @@ def test_learns_from_recordings_and_models_their_band(bandwatch, tmp_path):
     )
     assert code == 0, progress
     assert "32 windows" in said
-    assert "roof/srd: 4 clusters, 256 bins of 187.5 Hz in dBm/bin, 2 segments" in said
+    assert "roof/srd: 4 clusters, 256 bins of 187.5 Hz from 868 MHz in dBm/bin, 2 segments" in said
     assert "epoch 2/2: loss" in progress
     bundle = Bundle.load(out, device="cpu")
     assert bundle.bands() == [("roof", "srd")]
@@ -62,6 +64,28 @@ def test_learns_from_recordings_and_models_their_band(bandwatch, tmp_path):
     assert not (tmp_path / "bundle.training").exists()
 
 
+def test_a_row_of_nan_is_a_gap_and_nothing_more(bandwatch, tmp_path):
+    file = recording(tmp_path / "a.npy", 128 * 10, nan_row=300)
+    out = tmp_path / "bundle"
+    code, said, progress = bandwatch("train", "clusters", "--data", file, "--out", out, "--epochs", 1, *SMALL)
+    assert code == 0, progress
+    assert "18 windows" in said  # 300 and 979 rows give 2 and 7 of two segments
+    assert Bundle.load(out, device="cpu").band_model("roof", "srd").windows == 2 * (11 + 54)
+
+
+def test_only_its_own_checkpoint_is_removed(bandwatch, tmp_path):
+    file = recording(tmp_path / "a.npy", 128 * 6)
+    of_another = tmp_path / "bundle.training" / "roof+srd.safetensors"
+    of_another.parent.mkdir()
+    of_another.write_bytes(b"of a forecaster")
+    code, _, progress = bandwatch(
+        *("train", "clusters", "--data", file, "--out", tmp_path / "bundle", "--epochs", 1, "--no-resume"),
+        *SMALL,
+    )
+    assert code == 0, progress
+    assert [left.name for left in of_another.parent.iterdir()] == ["roof+srd.safetensors"]
+
+
 @pytest.mark.slow
 def test_learns_from_simulated_bands_and_says_how_well(bandwatch, tmp_path):
     out = tmp_path / "bundle"
@@ -69,7 +93,10 @@ def test_learns_from_simulated_bands_and_says_how_well(bandwatch, tmp_path):
         "train", "clusters", "--data", "simulated", "--out", out, "--epochs", 1, "--windows", 16, *SMALL
     )
     assert code == 0, progress
-    assert "simulated/srd-868: 4 clusters, 1024 bins of 187.5 Hz in dBFS/bin, 8 segments" in said
+    assert (
+        "simulated/srd-868: 4 clusters, 1024 bins of 187.5 Hz from 868.2000937 MHz in dBFS/bin, 8 segments"
+        in said
+    )
     manifest = Bundle.load(out, device="cpu").manifest
     assert manifest.training["data"] == "1 varied simulated bands, seeds 1 to 1"
     assert {"nmi_kinds_default_band", "nmi_kinds_varied_bands"} <= manifest.figures.keys()

@@ -14,7 +14,12 @@ from bandwatch.models.clustering import Projection, fit_centres, fit_projection,
 from bandwatch.models.tensor_file import write_tensors
 from bandwatch.pipeline.errors import BadInput
 
-GEOMETRY = Geometry("node", "band", "dBm/bin", 1024, 187.5, 8)
+GEOMETRY = Geometry(
+    node="node", band="band", unit="dBm/bin", bins=1024, first_hz=868.2e6, bin_hz=187.5, segments=8
+)
+
+
+WITHOUT_FIRST_HZ = {name: value for name, value in dataclasses.asdict(GEOMETRY).items() if name != "first_hz"}
 
 
 def blobs(count: int, dimensions: int = 32, kinds: int = 5, seed: int = 0) -> np.ndarray:
@@ -109,6 +114,7 @@ def test_novelty_is_one_minus_the_conformal_p():
         projection=Projection(*(np.array(a, np.float32) for a in ([0.0], [[1.0]], [1.0], [1.0]))),
         centres=np.zeros((1, 1), np.float32),
         clusters=np.zeros(1, np.int64),
+        numbers_used=1,
         calibration=np.array([1, 2, 3], np.float32),
     )
     _, distances, novelty = model.assign(np.array([[0], [-1], [1.5], [3], [9]], np.float32))
@@ -118,7 +124,7 @@ def test_novelty_is_one_minus_the_conformal_p():
 
 
 def test_usual_windows_are_novel_as_often_as_they_should_be(model):
-    _, _, novelty = fit_band_model(blobs(4000), GEOMETRY).assign(blobs(4000, seed=8))
+    _, _, novelty = fit_band_model(blobs(16_000), GEOMETRY).assign(blobs(4000, seed=8))
     for level in (0.5, 0.8, 0.95):
         assert (novelty >= level).mean() == pytest.approx(1 - level, abs=0.03)
 
@@ -142,19 +148,37 @@ def test_features_it_cannot_use_are_refused(model, features, message):
         model.assign(features)
 
 
-@pytest.mark.parametrize("change", [{"bins": 512}, {"bin_hz": 187.6}, {"unit": "dBFS/bin"}, {"segments": 4}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bins": 512},
+        {"bin_hz": 187.6},
+        {"unit": "dBFS/bin"},
+        {"segments": 4},
+        {"first_hz": 868.2e6 + 94},
+        {"first_hz": 868.2e6 - 94},
+        {"first_hz": 433.0e6},
+    ],
+)
 def test_a_band_measured_otherwise_is_refused_by_name(model, change):
     other = dataclasses.replace(GEOMETRY, node="other", **change)
     with pytest.raises(BadInput) as refused:
         model.check(other)
     assert str(refused.value) == (
-        "band model node/band was fitted on 1024 bins of 187.5 Hz in dBm/bin, 8 segments; "
+        "band model node/band was fitted on 1024 bins of 187.5 Hz from 868.2 MHz in dBm/bin, 8 segments; "
         f"other/band has {other}: fit it anew"
     )
 
 
 def test_a_band_measured_alike_passes_whatever_it_is_called(model):
     model.check(dataclasses.replace(GEOMETRY, node="x", band="y", bin_hz=187.5 * (1 + 1e-8)))
+    for off_hz in (-93, 93):
+        model.check(dataclasses.replace(GEOMETRY, first_hz=868.2e6 + off_hz))
+
+
+def test_a_retuned_band_is_refused_with_both_frequencies(model):
+    with pytest.raises(BadInput, match=r"from 868\.2 MHz .* has .* from 868\.200094 MHz"):
+        model.check(dataclasses.replace(GEOMETRY, first_hz=868.2e6 + 94))
 
 
 class TestTheFile:
@@ -162,9 +186,15 @@ class TestTheFile:
         model.save(tmp_path / "new" / "folder")
         read = BandModel.load(tmp_path / "new" / "folder")
         assert (read.name, read.geometry, read.windows) == (model.name, model.geometry, model.windows)
+        assert read.numbers_used == model.numbers_used == 24
         features = blobs(50, seed=4)
         for ours, theirs in zip(model.assign(features), read.assign(features), strict=True):
             assert np.array_equal(ours, theirs)
+
+    def test_gives_back_a_band_below_0_hz(self, tmp_path):
+        geometry = dataclasses.replace(GEOMETRY, first_hz=-96e3)
+        fit_band_model(blobs(100), geometry).save(tmp_path)
+        assert BandModel.load(tmp_path).geometry == geometry
 
     @pytest.mark.parametrize("name", ["activity.yaml", "activity.safetensors"])
     def test_is_refused_if_half_of_it_is_missing(self, model, tmp_path, name):
@@ -191,8 +221,8 @@ class TestTheFile:
             ("\x80", "not YAML"),
             ("[1, 2]", "not a band model"),
             ("kind: forecast", "not a band model"),
-            ("kind: activity\nversion: 7", "version 7, this program reads 1"),
-            ("kind: activity\nversion: 1", "name is None, needs str"),
+            ("kind: activity\nversion: 1", "version 1, this program reads 2"),
+            ("kind: activity\nversion: 2", "name is None, needs str"),
         ],
     )
     def test_facts_of_something_else_are_refused(self, model, tmp_path, text, message):
@@ -209,6 +239,12 @@ class TestTheFile:
             ({"windows": True}, "windows is True, needs int"),
             ({"clusters": "7"}, "clusters is '7', needs int"),
             ({"geometry": {"node": "n"}}, "band is None, needs str"),
+            ({"geometry": WITHOUT_FIRST_HZ}, "first_hz is None, needs float"),
+            (
+                {"geometry": dataclasses.asdict(GEOMETRY) | {"first_hz": float("nan")}},
+                "first_hz is nan, needs a finite number",
+            ),
+            ({"numbers_used": 7}, "cluster number 23, but numbers_used is 7"),
             (
                 {"geometry": dataclasses.asdict(GEOMETRY) | {"unit": "volts"}},
                 "unit 'volts' is none of dBFS/bin",
@@ -231,8 +267,8 @@ class TestTheFile:
             ({"mean": np.zeros(3, np.float32)}, r"array 'mean' has shape \[3\], needs \[32\]"),
             ({"centres": None}, "lacks array 'centres'"),
             ({"clusters": None}, r"array 'clusters' is float64 \[0\], needs int64"),
-            ({"calibration": np.full(100, np.nan, np.float32)}, "array 'calibration' holds NaN"),
-            ({"calibration": -np.arange(100, dtype=np.float32)}, "array 'calibration' is not ascending"),
+            ({"calibration": np.full(72, np.nan, np.float32)}, "array 'calibration' holds NaN"),
+            ({"calibration": -np.arange(72, dtype=np.float32)}, "array 'calibration' is not ascending"),
             ({"scale": np.zeros(20, np.float32)}, "array 'scale' holds 0, needs numbers above 0"),
             ({"clusters": np.zeros(24, np.int64)}, "cluster numbers are not distinct, or negative"),
         ],

@@ -1,14 +1,18 @@
 """A band's model is fitted when enough of the band was heard, and again as more is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from bandwatch.models.activity import Geometry
-from bandwatch.models.band_fitting import BandFitter, fit_band_model, held_out_windows, kept_numbers
+from bandwatch.models.band_fitting import BandFitter, calibration_split, fit_band_model, kept_numbers
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.tests.jig import same
 
-GEOMETRY = Geometry("node", "band", "dBm/bin", 256, 187.5, 2)
+GEOMETRY = Geometry(
+    node="node", band="band", unit="dBm/bin", bins=256, first_hz=868e6, bin_hz=187.5, segments=2
+)
 
 
 def features(count: int, seed: int = 0) -> np.ndarray:
@@ -66,24 +70,86 @@ def test_no_windows_change_nothing():
     assert fitter.windows == 0
 
 
-def test_the_held_out_windows_are_whole_blocks_a_quarter_of_all():
-    held_out = held_out_windows(6144, segments=8)
-    blocks = held_out.reshape(-1, 32 * 8)
-    assert all(len(np.unique(block)) == 1 for block in blocks)
-    assert held_out.mean() == 0.25
-    assert held_out_windows(96, segments=8).sum() == 24
+def rows_of(window: int, segments: int, stride_rows: int) -> set[int]:
+    """The rows a band's n-th window shows."""
+    first = window // segments * stride_rows
+    return set(range(first, first + 128))
+
+
+@pytest.mark.parametrize(
+    ("count", "segments", "stride_rows"),
+    [
+        (96, 8, 16),
+        (384, 8, 16),
+        (1536, 8, 16),
+        (2000, 1, 1),
+        (640, 1, 2),
+        (500, 2, 120),
+        (64, 8, 128),
+        (40, 1, 300),
+    ],
+)
+def test_no_row_is_both_learnt_from_and_calibrated_with(count, segments, stride_rows):
+    learnt, held_out = calibration_split(count, segments, stride_rows)
+    assert learnt.any()
+    assert held_out.any()
+    seen = {side: set() for side in ("learnt", "held out")}
+    for window in range(count):
+        rows = rows_of(window, segments, stride_rows)
+        seen["learnt"] |= rows if learnt[window] else set()
+        seen["held out"] |= rows if held_out[window] else set()
+    assert not seen["learnt"] & seen["held out"]
+
+
+def test_segments_of_one_moment_are_never_parted():
+    for count in (96, 384, 1536, 6144):
+        for side in calibration_split(count, 8, 16):
+            moments = side.reshape(-1, 8)
+            assert (moments == moments[:, :1]).all()
+
+
+def test_whole_blocks_are_held_out_and_windows_across_their_borders_left_out():
+    learnt, held_out = calibration_split(6144, 8, 16)
+    borders = np.flatnonzero(np.diff(held_out[::8].astype(int)))
+    lengths_rows = [
+        (end - first - 1) * 16 + 128 for first, end in zip(borders[::2], borders[1::2], strict=False)
+    ]
+    assert min(lengths_rows) >= 480, "blocks span 512 rows, a stride less where borders fall between moments"
+    assert held_out.mean() == pytest.approx(0.19, abs=0.01)
+    assert learnt.mean() == pytest.approx(0.70, abs=0.01)
+
+
+def test_the_first_fit_calibrates_with_one_moment_that_shares_no_row():
+    learnt, held_out = calibration_split(96, 8, 16)
+    assert (learnt.sum(), held_out.sum()) == (32, 8)
+    model = fit_band_model(features(96), dataclasses.replace(GEOMETRY, segments=8))
+    assert model.assign(features(5) + 50)[2].max() == pytest.approx(1 - 1 / 9)
+
+
+def test_where_no_two_windows_are_disjoint_the_last_quarter_calibrates():
+    learnt, held_out = calibration_split(8, 8, 16)
+    assert held_out.tolist() == [False] * 6 + [True] * 2
+    assert learnt.tolist() == [True] * 6 + [False] * 2
+    assert calibration_split(100, 1, 1)[1].sum() == 25
 
 
 def test_the_model_never_sees_what_it_is_calibrated_on():
     heard = features(400)
     changed = heard.copy()
-    held_out = held_out_windows(400, GEOMETRY.segments)
-    changed[held_out] += 5
+    learnt, held_out = calibration_split(400, GEOMETRY.segments, 16)
+    changed[~learnt] += 5
     one, other = fit_band_model(heard, GEOMETRY), fit_band_model(changed, GEOMETRY)
     assert same(one.centres, other.centres)
     assert same(one.projection, other.projection)
     assert one.calibration.size == held_out.sum()
     assert one.calibration.max() < other.calibration.min()
+
+
+def test_a_fitter_of_another_stride_holds_out_other_windows():
+    near, far = BandFitter(GEOMETRY, stride_rows=1), BandFitter(GEOMETRY, stride_rows=64)
+    assert near.push(features(384)).calibration.size != far.push(features(384)).calibration.size
+    expected = fit_band_model(features(96), GEOMETRY, stride_rows=64)
+    assert same(BandFitter(GEOMETRY, stride_rows=64).push(features(96)), expected)
 
 
 def test_a_refit_keeps_the_numbers_of_clusters_that_stayed():
@@ -96,12 +162,46 @@ def test_a_refit_keeps_the_numbers_of_clusters_that_stayed():
 def test_new_clusters_get_numbers_nobody_had():
     old = np.array([[0.0, 0], [10, 0]], np.float32)
     new = np.array([[5.0, 50], [10.1, 0], [0.1, 0], [5, -50]], np.float32)
-    assert kept_numbers(new, old, np.array([4, 1])).tolist() == [0, 1, 4, 2]
+    numbers = kept_numbers(new, old, np.array([4, 1]), farthest=3, next_number=6)
+    assert numbers.tolist() == [6, 1, 4, 7]
+
+
+def test_a_cluster_far_from_all_old_ones_inherits_no_number():
+    old = np.array([[0.0], [10]], np.float32)
+    new = np.array([[90.0], [1]], np.float32)
+    assert kept_numbers(new, old, np.array([0, 1]), farthest=3, next_number=2).tolist() == [2, 0]
+    assert kept_numbers(old + 3, old, np.array([0, 1]), farthest=3, next_number=2).tolist() == [2, 3]
+
+
+def test_one_far_cluster_does_not_part_the_near_ones():
+    old = np.array([[0.0], [4], [8]], np.float32)
+    new = np.array([[0.1], [4.1], [900]], np.float32)
+    assert kept_numbers(new, old, np.array([0, 1, 2]), farthest=3, next_number=3).tolist() == [0, 1, 3]
 
 
 def test_fewer_new_clusters_leave_numbers_unused():
     old = np.array([[0.0], [10], [20]], np.float32)
-    assert kept_numbers(np.array([[21.0], [1]], np.float32), old, np.array([0, 1, 2])).tolist() == [2, 0]
+    new = np.array([[21.0], [1]], np.float32)
+    assert kept_numbers(new, old, np.array([0, 1, 2]), farthest=3, next_number=3).tolist() == [2, 0]
+
+
+def test_a_retired_number_is_never_given_out_again():
+    first = fit_band_model(features(400), GEOMETRY, clusters=6)
+    fewer = fit_band_model(features(400)[:, :], GEOMETRY, clusters=2, previous=first)
+    moved = fit_band_model(features(400) + 500, GEOMETRY, clusters=6, previous=fewer)
+    assert first.numbers_used == 6
+    assert fewer.numbers_used >= 6
+    assert min(moved.clusters) >= fewer.numbers_used
+    assert moved.numbers_used == max(moved.clusters) + 1
+
+
+def test_a_band_that_never_changes_keeps_its_number():
+    fitter = BandFitter(GEOMETRY)
+    for _ in range(4):
+        fitter.push(np.full((96, 16), 0.5, np.float32))
+    assert fitter.model is not None
+    assert fitter.model.windows == 384
+    assert fitter.model.clusters.tolist() == [0]
 
 
 def test_a_band_that_never_changes_is_one_cluster_without_novelty():

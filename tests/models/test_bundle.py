@@ -12,11 +12,17 @@ import yaml
 from bandwatch.models.activity import Geometry
 from bandwatch.models.band_fitting import fit_band_model
 from bandwatch.models.bundle import Bundle, shipped_bundle, write_bundle
+from bandwatch.models.bundle_forecasts import add_forecasts
+from bandwatch.models.bundle_training import geometry_of
 from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
 from bandwatch.models.engine import open_engine
 from bandwatch.pipeline.errors import BadInput
+from bandwatch.pipeline.simulator import Simulator
 
 WIDTH = 4
+GEOMETRY = Geometry(
+    node="node", band="band", unit="dBm/bin", bins=256, first_hz=868e6, bin_hz=187.5, segments=2
+)
 PARTS = [
     "bands/node/band/activity.safetensors",
     "bands/node/band/activity.yaml",
@@ -34,7 +40,7 @@ def weights():
 @pytest.fixture(scope="module")
 def band_model():
     features = np.random.default_rng(0).random((200, 8 * WIDTH), dtype=np.float32)
-    return fit_band_model(features, Geometry("node", "band", "dBm/bin", 256, 187.5, 2))
+    return fit_band_model(features, GEOMETRY)
 
 
 @pytest.fixture
@@ -146,9 +152,51 @@ def test_a_file_the_manifest_does_not_name_is_not_used(path, band_model):
     assert Bundle.load(path, device="cpu").band_model("node", "smuggled") is None
 
 
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [("activity.yaml", "activity.safetensors"), ("activity.safetensors", "activity.yaml")],
+)
+def test_half_a_model_in_the_manifest_is_refused(path, part, other):
+    rewrite(path, lambda manifest: manifest["parts"].pop(f"bands/node/band/{other}"))
+    assert refusal(path) == (
+        f"bundle {path}: its manifest names bands/node/band/{part} but no bands/node/band/{other}"
+    )
+
+
+def test_a_forecasters_weights_that_the_manifest_does_not_name_are_not_opened(path):
+    folder = path / "bands" / "node" / "band"
+    (folder / "forecast.yaml").write_text("kind: cnn-lstm")
+    (folder / "forecast.safetensors").write_bytes(b"smuggled")
+    sha256 = hashlib.sha256(b"kind: cnn-lstm").hexdigest()
+    rewrite(path, lambda manifest: manifest["parts"].update({"bands/node/band/forecast.yaml": sha256}))
+    assert "names bands/node/band/forecast.yaml but no bands/node/band/forecast.safetensors" in refusal(path)
+
+
+@pytest.mark.parametrize("part", PARTS[:2])
+def test_a_part_replaced_after_loading_is_not_used(path, part):
+    bundle = Bundle.load(path, device="cpu")
+    other = fit_band_model(np.random.default_rng(1).random((99, 8 * WIDTH), dtype=np.float32), GEOMETRY)
+    other.save(path / "bands" / "node" / "band")
+    with pytest.raises(
+        BadInput, match=r"part bands/node/band/activity\.\w+ has SHA-256 .*, its manifest says"
+    ):
+        bundle.band_model("node", "band")
+    (path / part).unlink()
+    with pytest.raises(BadInput, match=r"is missing|has SHA-256"):
+        bundle.band_model("node", "band")
+
+
+def test_a_part_replaced_after_loading_is_not_copied(path, tmp_path):
+    bundle = Bundle.load(path, device="cpu")
+    (path / PARTS[1]).write_text("of something else")
+    with pytest.raises(BadInput, match=f"part {PARTS[1]} has SHA-256"):
+        add_forecasts(bundle, tmp_path / "new", {})
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_band_model_of_another_encoder_is_refused(tmp_path, weights):
     features = np.random.default_rng(0).random((100, 16), dtype=np.float32)
-    model = fit_band_model(features, Geometry("node", "band", "dBm/bin", 256, 187.5, 2))
+    model = fit_band_model(features, GEOMETRY)
     write_bundle(tmp_path / "b", weights, WIDTH, models={("node", "band"): [model]})
     with pytest.raises(BadInput, match="the model of node/band takes 16 features, the encoder gives 32"):
         Bundle.load(tmp_path / "b", device="cpu").band_model("node", "band")
@@ -277,7 +325,7 @@ class TestTheShippedBundle:
         bundle = Bundle.load(shipped_bundle(), device="cpu")
         model = bundle.band_model("simulated", "srd-868")
         assert model is not None
-        model.check(Geometry("simulated", "srd-868", "dBFS/bin", 1024, 187.5, 8))
+        model.check(geometry_of(next(Simulator(1).frames())))
         assert bundle.cnn_lstm("simulated", "srd-868") is not None
         clusters, _, novelty = model.assign(bundle.embed(np.full((1, 128, 128), 0.125, np.float32)))
         assert clusters.shape == novelty.shape == (1,)

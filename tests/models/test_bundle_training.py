@@ -1,5 +1,8 @@
 """Training windows are live windows; truth says what each shows; long enough bands have models."""
 
+import dataclasses
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -40,6 +43,41 @@ def test_training_windows_are_those_the_route_would_cut():
     assert [window.start_ns for window in cut[: len(live)]] == [window.start_ns for window in live]
     assert all(np.array_equal(a.values, b.values) for a, b in zip(cut, live, strict=False))
     assert all(w.end_ns <= frames[199].end_ns or w.start_ns >= frames[210].time_ns for w in cut)
+
+
+def test_a_row_of_nan_is_a_gap_to_training_as_to_the_route():
+    frames = rows(400, bins=128)
+    spoilt = frames[150].power_db.copy()
+    spoilt[3] = np.nan
+    frames[150] = dataclasses.replace(frames[150], power_db=spoilt)
+    windows = list(cut_windows(frames, 16))
+    assert all(np.isfinite(window.values).all() for window in windows)
+    clean = [*cut_windows(frames[:150], 16), *cut_windows(frames[151:], 16)]
+    assert [window.start_ns for window in windows] == [window.start_ns for window in clean]
+
+
+def test_no_training_window_spans_rows_that_are_missing_or_measured_otherwise():
+    frames = [*rows(200, bins=128)[:140], *rows(400, bins=128)[180:]]
+    frames[300:] = [dataclasses.replace(frame, gain_db=20.0) for frame in frames[300:]]
+    for window in cut_windows(frames, 1):
+        inside = [frame for frame in frames if window.start_ns <= frame.time_ns < window.end_ns]
+        assert len(inside) == 128
+        assert len({frame.gain_db for frame in inside}) == 1
+
+
+def test_gathered_windows_are_in_memory_once():
+    bands = [rows(1200, bins=512, seed=seed) for seed in range(2)]
+    tracemalloc.start()
+    windows = gather(bands, limit=72)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(windows) == 72
+    assert most_bytes < 1.6 * windows.nbytes  # beside them a band's ring of rows
+
+
+def test_more_windows_than_memory_holds_are_refused():
+    with pytest.raises(BadInput, match="1000000000000 training windows need 30517578 GiB of memory"):
+        gather([], limit=10**12)
 
 
 def test_gathering_takes_as_many_of_each_band_until_there_are_enough():
@@ -135,7 +173,7 @@ def test_agreement_is_whole_where_clusters_are_the_kinds():
 
 def test_the_simulated_band_has_a_model_of_its_geometry_and_a_measure_of_its_worth():
     model = simulated_band_model(summary, 0, windows=96)
-    assert str(model.geometry) == "1024 bins of 187.5 Hz in dBFS/bin, 8 segments"
+    assert str(model.geometry) == "1024 bins of 187.5 Hz from 868.2000937 MHz in dBFS/bin, 8 segments"
     assert (model.geometry.node, model.geometry.band) == ("simulated", "srd-868")
     assert model.windows == 96
     figures = agreement_with_truth(summary, model, 0, windows=96)
@@ -149,11 +187,11 @@ def test_the_simulated_band_has_a_model_of_its_geometry_and_a_measure_of_its_wor
     assert all(0 <= value <= 1 for value in figures.values())
 
 
-def write_recording(path, count, *, bins=256, seed=0, band="band"):
+def write_recording(path, count, *, bins=256, seed=0, band="band", first_hz=868.0e6):
     power = np.random.default_rng(seed).normal(-100, 1, (count, bins)).astype(np.float32)
     np.save(path, power)
     path.with_name(path.name + ".yaml").write_text(
-        f"start: 2026-01-01T00:00:00Z\nstep_seconds: 1\nfirst_hz: 868.0e6\nbin_hz: 187.5\nunit: dBm/bin\n"
+        f"start: 2026-01-01T00:00:00Z\nstep_seconds: 1\nfirst_hz: {first_hz}\nbin_hz: 187.5\nunit: dBm/bin\n"
         f"node: node\nband: {band}\n"
     )
     return open_recording(path)
@@ -182,6 +220,22 @@ class TestRecordedBands:
         ]
         with pytest.raises(BadInput, match=r"b\.npy: node/band has 512 bins .*, before it had 256 bins"):
             recorded_band_models(summary, recordings, 0)
+
+    def test_of_other_frequencies_are_refused(self, tmp_path):
+        recordings = [
+            write_recording(tmp_path / "a.npy", 300),
+            write_recording(tmp_path / "b.npy", 300, first_hz=433.0e6),
+        ]
+        with pytest.raises(BadInput, match=r"from 433 MHz .*, before it had .* from 868 MHz"):
+            recorded_band_models(summary, recordings, 0)
+
+    def test_a_tuners_rounding_apart_are_one_band(self, tmp_path):
+        recordings = [
+            write_recording(tmp_path / "a.npy", 128 + 16 * 10),
+            write_recording(tmp_path / "b.npy", 128 + 16 * 10, first_hz=868.00003e6),
+        ]
+        (model,) = recorded_band_models(summary, recordings, 0, fewest_windows=40)
+        assert model.windows == 44
 
 
 def test_the_figures_of_a_training_are_its_last():
