@@ -149,7 +149,12 @@ class BandRoute:
         if self._model is not None:
             self._fitter = None
             return [Fitted(self.node, self.band, 0, self._model.cluster_count, self._model.name)]
-        self._fitter = BandFitter(geometry, first_windows=self._warm_up_windows, seed=self._seed)
+        self._fitter = BandFitter(
+            geometry,
+            first_windows=self._warm_up_windows,
+            seed=self._seed,
+            stride_rows=self._windower.stride_rows,
+        )
         return [Unfitted(self.node, self.band)] if was_fitted else []
 
     def _shipped_model(self, geometry: Geometry) -> BandModel | None:
