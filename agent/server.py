@@ -159,7 +159,8 @@ def _refusal(host: str, port: int, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"server.port {port} on {host} is not allowed: {why}; ports below 1024 need a privilege"
     if why == "Address already in use":
-        return f"server.port {port} on {host} is taken: {why}; stop what uses it or choose another port"
+        how = "stop what uses it, choose another port, or serve nothing (replay --no-serve)"
+        return f"server.port {port} on {host} is taken: {why}; {how}"
     return f"server.host {host!r} cannot be listened on: {why}"
 
 
