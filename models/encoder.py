@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from .encoder_weights import Weights, expected_shapes
 
-PAPER_WIDTH = 64
 DEFAULT_WIDTH = 16
 
 

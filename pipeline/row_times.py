@@ -86,14 +86,6 @@ class RowTimes:
         return words
 
 
-def even_times(owner: str, start_ns: int, step_ns: int, rows: int) -> RowTimes:
-    """Rows evenly spaced from a start; `BadInput` where they run past what a timestamp can hold."""
-    times = RowTimes(start_ns, step_ns, rows)
-    if times.end_ns > LATEST_NS:
-        raise BadInput(f"{owner}: {rows} rows of {step_ns / NS_PER_S:g} s run past the year 2262, the limit")
-    return times
-
-
 def stamped_times(owner: str, seconds: NDArray[Any], rows: int, lone_step_ns: int | None) -> RowTimes:
     """Rows at their stamps, seconds since 1970; `seconds` must be [rows].
 
