@@ -16,10 +16,15 @@ from .route import BandRoute
 from .telemetry import Telemetry
 
 RADIO_DC_BINS = 3
+# Of bands that nobody asked for, so many are told of: names from the network are without number.
+MOST_TOLD = 64
 
 
 class Routes:
-    """The route of every band heard; with `only_configured`, bands that settings do not name have none."""
+    """The route of every band heard; with `only_configured`, bands that settings do not name have none.
+
+    Rows of such bands are passed over; that they come is told once a band.
+    """
 
     def __init__(
         self, settings: Settings, bundle: Bundle, telemetry: Telemetry, *, only_configured: bool
@@ -29,11 +34,15 @@ class Routes:
         self._telemetry = telemetry
         self._only = dict(_wanted(settings)) if only_configured else None
         self._routes: dict[tuple[str, str], BandRoute] = {}
+        self._passed_over: set[tuple[str, str]] = set()
 
     def of(self, node: str, band: str) -> BandRoute | None:
         route = self._routes.get((node, band))
         if route is None and self._wants(node, band):
             route = self._routes[node, band] = self._build(node, band)
+        if route is None and (node, band) not in self._passed_over and len(self._passed_over) < MOST_TOLD:
+            self._passed_over.add((node, band))
+            self._telemetry.bad_input(f"{node}/{band}: its rows arrive but no band of the settings is it")
         return route
 
     def _wants(self, node: str, band: str) -> bool:
