@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .errors import BadInput
 from .frames import NS_PER_S, Int64
-from .sidecar import LATEST_NS
+from .limits import LATEST_NS
 
 HOLE_STEPS = 2.5
 MOST_LISTED = 20
@@ -55,18 +56,6 @@ class RowTimes:
             return self.stamps_ns[first : first + count].tolist()
         return [self.start_ns + row * self.step_ns for row in range(first, first + count)]
 
-    def break_after(self, before_ns: int, row: int, row_ns: int) -> Break | None:
-        """What lies between a row that began at `before_ns` and `row`, the next, at `row_ns`, if anything.
-
-        A step of more than 2.5 times the median is a hole; one of 0 or less is the clock's fault.
-        """
-        step_ns = row_ns - before_ns
-        if step_ns <= 0:
-            return Break(row, "clock", None, step_ns)
-        if step_ns > HOLE_STEPS * self.step_ns:
-            return Break(row, "source", max(1, round(step_ns / self.step_ns) - 1), step_ns)
-        return None
-
     def breaks(self) -> list[Break]:
         """Every break of the recording, in order."""
         if self.stamps_ns is None:
@@ -74,16 +63,32 @@ class RowTimes:
         steps_ns = np.diff(self.stamps_ns)
         rows = np.flatnonzero((steps_ns <= 0) | (steps_ns > HOLE_STEPS * self.step_ns)) + 1
         pairs = [(int(row), *self.stamps_ns[row - 1 : row + 1].tolist()) for row in rows]
-        found = [self.break_after(before_ns, row, row_ns) for row, before_ns, row_ns in pairs]
+        found = [break_between(before_ns, row_ns, row, self.step_ns) for row, before_ns, row_ns in pairs]
         return [each for each in found if each is not None]
 
     def problems(self) -> list[str]:
         """The breaks in words, the first 20 of them, then how many more."""
-        breaks = self.breaks()
-        words = [_words(each) for each in breaks[:MOST_LISTED]]
-        if len(breaks) > MOST_LISTED:
-            words.append(f"{len(breaks) - MOST_LISTED} more breaks in the row times")
-        return words
+        return break_words(self.breaks())
+
+
+def break_between(before_ns: int, row_ns: int, row: int, step_ns: int) -> Break | None:
+    """What lies between a row that began at `before_ns` and `row`, the next, at `row_ns`, if anything.
+
+    A step of more than 2.5 times `step_ns`, the usual one, is a hole; one of 0 or less the clock's fault.
+    """
+    found_ns = row_ns - before_ns
+    if found_ns <= 0:
+        return Break(row, "clock", None, found_ns)
+    if found_ns > HOLE_STEPS * step_ns:
+        return Break(row, "source", max(1, round(found_ns / step_ns) - 1), found_ns)
+    return None
+
+
+def break_words(breaks: Sequence[Break], beyond: int = 0) -> list[str]:
+    """The breaks in words, the first 20 of them, then how many more; `beyond` are more not given."""
+    words = [_words(each) for each in breaks[:MOST_LISTED]]
+    more = max(0, len(breaks) - MOST_LISTED) + beyond
+    return words + ([f"{more} more breaks in the row times"] if more else [])
 
 
 def stamped_times(owner: str, seconds: NDArray[Any], rows: int, lone_step_ns: int | None) -> RowTimes:
