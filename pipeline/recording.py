@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from .errors import BadInput
-from .frames import Float32, Gap, PowerUnit, PsdFrame, read_only
-from .readers.matrix import Matrix, Values
+from .frames import Gap, PsdFrame
+from .readers.iq_reader import IqReader
+from .readers.reader import FrameReader, Identity
 from .row_runs import RowRuns
-from .row_times import Break, RowTimes
-from .sidecar import Sidecar
+from .row_times import MOST_LISTED as MOST_BREAKS
+from .row_times import Break, break_words
 
 BLOCK_BYTES = 1024 * 1024
 
@@ -22,61 +24,66 @@ class Recording:
 
     `seq` is the row's index, `stream` the same whenever the same file is opened. Rows holding NaN or
     infinity are passed on as they are; `finite_rows` counts the others during a pass and `problems` names
-    them after it. Memory: one block of rows, and 8 bytes a row where the file carries row times.
+    them and the breaks after it. `iq` are the samples, where the file holds samples. Memory does not grow
+    with the file, but for 8 bytes a row where a matrix carries row times.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        matrix: Matrix,
-        sidecar: Sidecar,
-        times: RowTimes,
-        *,
-        node: str,
-        band: str,
-        stream: int,
-    ) -> None:
+    def __init__(self, path: Path, reader: FrameReader, identity: Identity) -> None:
+        facts = reader.facts
         self.path = path
-        self.format = matrix.format
-        self.value_type = matrix.value_type
-        self.node = node
-        self.band = band
-        self.stream = stream
-        self.unit: PowerUnit = sidecar.unit
-        self.rows = matrix.rows
-        self.bins = matrix.bins
-        self.first_hz = sidecar.first_hz
-        self.bin_hz = sidecar.bin_hz
-        self.center_hz = sidecar.first_hz + (matrix.bins - 1) / 2 * sidecar.bin_hz
-        self.step_ns = times.step_ns
-        self.start_ns = times.earliest_ns
-        self.end_ns = times.end_ns
+        self.facts = facts
+        self.format = facts.format
+        self.value_type = facts.value_type
+        self.node = identity.node
+        self.band = identity.band
+        self.stream = identity.stream
+        self.unit = facts.unit
+        self.rows = facts.rows
+        self.bins = facts.bins
+        self.first_hz = facts.first_hz
+        self.bin_hz = facts.bin_hz
+        self.center_hz = facts.first_hz + (facts.bins - 1) / 2 * facts.bin_hz
+        self.step_ns = facts.step_ns
+        self.start_ns = facts.start_ns
+        self.end_ns = facts.end_ns
+        self.iq: IqReader | None = getattr(reader, "iq", None)
         self.finite_rows = 0
-        self._matrix = matrix
-        self._times = times
-        self._told_by_opening = matrix.problems + times.problems()
+        self._reader = reader
         self._broken_rows = RowRuns()
+        self._breaks: list[Break] = []
+        self._breaks_beyond = 0
 
     @property
     def problems(self) -> list[str]:
         """What is odd about the file, a line each: from opening it, then from the latest pass over it."""
-        return self._told_by_opening + self._broken_rows.in_words("NaN or infinite values")
+        breaks = break_words(self._breaks, self._breaks_beyond)
+        return [*self.facts.problems, *breaks, *self._broken_rows.in_words("NaN or infinite values")]
 
     def __iter__(self) -> Iterator[PsdFrame | Gap]:
         return self.frames()
 
     def frames(
-        self, chunk_rows: int | None = None, *, stream: int | None = None, later_ns: int = 0
+        self,
+        chunk_rows: int | None = None,
+        *,
+        stream: int | None = None,
+        later_ns: int = 0,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
     ) -> Iterator[PsdFrame | Gap]:
-        """All rows, `chunk_rows` read at a time (1 MiB of float32 by default), which changes nothing else.
+        """All rows, about `chunk_rows` read at a time (1 MiB of float32 by default): that changes nothing.
 
-        `stream` and `later_ns` date and name a repetition: see `replay.py`.
+        With `from_ns` and `to_ns` those from the first that starts at or after the one to the last before
+        a row that starts at or after the other, by the file's own times. `stream` and `later_ns` date and
+        name a repetition: see `replay.py`.
         """
         if chunk_rows is None:
             chunk_rows = max(1, BLOCK_BYTES // (4 * self.bins))
         elif chunk_rows < 1:
             raise BadInput(f"chunk_rows: {chunk_rows}; limit: at least 1")
-        return self._frames(chunk_rows, self.stream if stream is None else stream, later_ns)
+        identity = Identity(self.node, self.band, self.stream if stream is None else stream)
+        items = self._observed(_between(self._reader.frames(identity, chunk_rows, from_ns), from_ns, to_ns))
+        return items if not later_ns else (_moved(item, later_ns) for item in items)
 
     def require_finite_rows(self) -> None:
         """`BadInput` when the latest pass found not one row free of NaN and infinity."""
@@ -86,50 +93,45 @@ class Recording:
                 " limit: at least 1 row of numbers"
             )
 
-    def _frames(self, chunk_rows: int, stream: int, later_ns: int) -> Iterator[PsdFrame | Gap]:
+    def _observed(self, items: Iterator[PsdFrame | Gap]) -> Iterator[PsdFrame | Gap]:
         self.finite_rows = 0
         self._broken_rows = RowRuns()
-        first = 0
-        before_ns: int | None = None
-        for block in self._matrix.blocks(chunk_rows):
-            power_db = _as_power(block)
-            finite = np.isfinite(power_db).all(axis=1)
-            self.finite_rows += int(np.count_nonzero(finite))
-            for row in np.flatnonzero(~finite):
-                self._broken_rows.add(first + int(row))
-            for row, row_ns in enumerate(self._times.starts_ns(first, len(power_db)), start=first):
-                if before_ns is not None:
-                    found = self._times.break_after(before_ns, row, row_ns)
-                    if found is not None:
-                        yield self._gap(found, before_ns + later_ns)
-                yield PsdFrame(
-                    node=self.node,
-                    band=self.band,
-                    stream=stream,
-                    seq=row,
-                    time_ns=row_ns + later_ns,
-                    duration_ns=self.step_ns,
-                    center_hz=self.center_hz,
-                    bin_hz=self.bin_hz,
-                    power_db=power_db[row - first],
-                    unit=self.unit,
-                )
-                before_ns = row_ns
-            first += len(power_db)
+        self._breaks, self._breaks_beyond = [], 0
+        last: PsdFrame | None = None
+        gap: Gap | None = None
+        for item in items:
+            if isinstance(item, Gap):
+                gap = item
+            else:
+                if gap is not None and last is not None:
+                    self._tell(gap, item.time_ns - last.time_ns, item.seq)
+                gap, last = None, item
+                if np.isfinite(item.power_db).all():
+                    self.finite_rows += 1
+                else:
+                    self._broken_rows.add(item.seq)
+            yield item
 
-    def _gap(self, found: Break, before_ns: int) -> Gap:
-        return Gap(
-            node=self.node,
-            band=self.band,
-            after_seq=found.row - 1,
-            lost_rows=found.lost_rows,
-            lost_samples=None,
-            reason=found.reason,
-            time_ns=before_ns + self.step_ns,
-        )
+    def _tell(self, gap: Gap, step_ns: int, row: int) -> None:
+        if len(self._breaks) == MOST_BREAKS:
+            self._breaks_beyond += 1
+        else:
+            reason = "clock" if gap.reason == "clock" else "source"
+            self._breaks.append(Break(row, reason, gap.lost_rows, step_ns))
 
 
-def _as_power(block: Values) -> Float32:
-    """A read-only float32 copy, row-major; what float32 cannot hold becomes infinite."""
-    with np.errstate(over="ignore"):
-        return read_only(np.array(block, dtype=np.float32, order="C"))
+def _between(
+    items: Iterator[PsdFrame | Gap], from_ns: int | None, to_ns: int | None
+) -> Iterator[PsdFrame | Gap]:
+    begun = from_ns is None
+    for item in items:
+        if isinstance(item, PsdFrame):
+            begun = begun or from_ns is None or item.time_ns >= from_ns
+            if begun and to_ns is not None and item.time_ns >= to_ns:
+                return
+        if begun:
+            yield item
+
+
+def _moved(item: PsdFrame | Gap, later_ns: int) -> PsdFrame | Gap:
+    return dataclasses.replace(item, time_ns=item.time_ns + later_ns)

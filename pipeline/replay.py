@@ -2,105 +2,168 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from .errors import BadInput
+from .formats import format_of, known_suffixes
 from .frames import Gap, PsdFrame
-from .limits import LATEST_DAY, LATEST_NS, MOST_CENTER_HZ, as_name
-from .readers.hdf5 import Hdf5Matrix
-from .readers.headerless_csv import CsvMatrix
-from .readers.matrix import Matrix
-from .readers.npy import NpyMatrix
-from .readers.npz import NpzMatrix
+from .limits import LATEST_DAY, LATEST_NS, LONGEST_NAME, MOST_CENTER_HZ, as_name
+from .psd import PowerSpectrum
+from .readers.iq_reader import IqReader
+from .readers.reader import FrameReader, Identity, Opening, RowFacts
 from .recording import Recording
-from .row_times import RowTimes, stamped_times
-from .sidecar import Sidecar, checked_name, read_sidecar
+from .sidecar import Sidecar, check_keys, checked_name, read_sidecar
 
 DEFAULT_NODE = "recording"
 
-_READERS: dict[str, Callable[[Path, Sidecar], Matrix]] = {
-    ".npy": lambda path, _: NpyMatrix(path),
-    ".npz": lambda path, sidecar: NpzMatrix(path, sidecar.array, sidecar.time_unix),
-    ".h5": lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset, sidecar.time_unix),
-    ".hdf5": lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset, sidecar.time_unix),
-    ".csv": lambda path, _: CsvMatrix(path),
-}
-_KEYS_OF_SOME = {"array": (".npz",), "dataset": (".h5", ".hdf5")}
 
-
-def open_recording(path: str | Path, *, node: str | None = None, band: str | None = None) -> Recording:
+def open_recording(
+    path: str | Path,
+    *,
+    node: str | None = None,
+    band: str | None = None,
+    time_zone: ZoneInfo | None = None,
+    spectrum: PowerSpectrum | None = None,
+    channel: int = 0,
+) -> Recording:
     """A recording ready to be iterated; `node` and `band` go before the sidecar's.
 
-    Opening reads headers, row times and the sidecar (a csv is passed over once); what cannot be read
-    raises `BadInput` in one line.
+    `time_zone` is that of local times, where neither the file nor its sidecar says it; `spectrum` makes
+    rows of IQ samples, by default one that suits their number; `channel` counts from 0 where there are
+    several, which are a band each, NAME-ch0 and so on.
+
+    Opening reads headers and the sidecar (text is passed over once); what cannot be read raises
+    `BadInput` in one line.
     """
     path = Path(path)
-    read = _reader_of(path)
+    _refuse_what_is_no_file(path)
     sidecar = read_sidecar(path)
-    _refuse_keys_of_others(path, sidecar)
+    opening = Opening(time_zone, spectrum, channel)
     try:
-        matrix = read(path, sidecar)
-        times = _times(path, matrix, sidecar)
+        format_ = format_of(path, sidecar)
+        check_keys(path, sidecar, format_.name, format_.keys, format_.required)
+        reader = format_.open(path, sidecar, opening)
+        identity = Identity(
+            node=checked_name(str(path), "node", node) if node else _node(sidecar, reader.facts),
+            band=checked_name(str(path), "band", band) if band else _band(path, sidecar, reader, channel),
+            stream=_stream(path, sidecar),
+        )
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
-    recording = Recording(
-        path,
-        matrix,
-        sidecar,
-        times,
-        node=checked_name(str(path), "node", node) if node else sidecar.node or DEFAULT_NODE,
-        band=checked_name(str(path), "band", band) if band else sidecar.band or as_name(path.stem),
-        stream=_stream(path, sidecar),
-    )
+    recording = Recording(path, reader, identity)
     _refuse_axes_out_of_range(recording)
     return recording
 
 
-def replay_sources(
-    sources: Sequence[str | Path | Recording], *, loop: bool = False, chunk_rows: int | None = None
-) -> Iterator[PsdFrame | Gap]:
-    """The rows of several recordings, one after the other in the order given; with `loop` without end.
+def open_channels(
+    path: str | Path, *, time_zone: ZoneInfo | None = None, spectrum: PowerSpectrum | None = None
+) -> list[Recording]:
+    """Every channel of a recording, each a band of its own; see `open_recording`."""
+    first = open_recording(path, time_zone=time_zone, spectrum=spectrum)
+    channels = 1 if first.iq is None else first.iq.facts.channels
+    others = range(1, channels)
+    return [
+        first,
+        *(open_recording(path, time_zone=time_zone, spectrum=spectrum, channel=each) for each in others),
+    ]
 
-    Paths are opened before the first row comes, so that a bad file is refused at once. Each lap moves a
-    band's times on by the span of all its recordings, so that its time never runs backwards from one lap
-    to the next, and every file gets a new stream id each time it is played. Within a lap the times are
-    the files' own: where a band's next file begins no later than the last row of the one before, a `Gap`
-    of reason `clock` stands between them. A file without one finite row raises `BadInput` at its end.
+
+def replay_sources(
+    sources: Sequence[str | Path | Recording],
+    *,
+    loop: bool = False,
+    chunk_rows: int | None = None,
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+) -> Iterator[PsdFrame | Gap]:
+    """The rows of several recordings: a band's files one after the other, several bands at once by time.
+
+    Paths are opened before the first row comes, so that a bad file is refused at once. Of two bands the
+    row that begins earlier goes first; a band's own files keep the order given. `from_ns` and `to_ns` cut
+    each file (see `Recording.frames`). With `loop` it goes on without end: each lap moves a band's times
+    on by the span of all its recordings, so that its time never runs backwards from one lap to the next,
+    and every file gets a new stream id each time it is played. Within a lap the times are the files' own:
+    where a band's next file begins no later than the last row of the one before, a `Gap` of reason
+    `clock` stands between them. A file without one finite row raises `BadInput` at its end.
     """
-    recordings = [each if isinstance(each, Recording) else open_recording(each) for each in sources]
+    opened = [each if isinstance(each, Recording) else open_channels(each) for each in sources]
+    recordings = [each for some in opened for each in (some if isinstance(some, list) else [some])]
     if not recordings:
         raise BadInput("no recording given; limit: at least 1 file")
-    return _laps(recordings, loop, chunk_rows)
+    inside = [each for each in recordings if _overlaps(each, from_ns, to_ns)]
+    if not inside:
+        raise BadInput("no recording has rows between --from and --to; limit: at least 1 row")
+    return _Laps(inside, chunk_rows, from_ns, to_ns).play(loop)
 
 
-def _laps(recordings: list[Recording], loop: bool, chunk_rows: int | None) -> Iterator[PsdFrame | Gap]:
-    spans_ns = _spans_ns(recordings)
-    played: Counter[int] = Counter()
-    last_of: dict[tuple[str, str], PsdFrame] = {}
-    for lap in itertools.count() if loop else range(1):
+class _Laps:
+    """Recordings played again and again; what was played decides stream ids and the gaps between files."""
+
+    def __init__(
+        self, recordings: list[Recording], chunk_rows: int | None, from_ns: int | None, to_ns: int | None
+    ) -> None:
+        self._chunk_rows = chunk_rows
+        self._from_ns = from_ns
+        self._to_ns = to_ns
+        self._played: Counter[int] = Counter()
+        self._last_of: dict[tuple[str, str], PsdFrame] = {}
+        self._bands: dict[tuple[str, str], list[Recording]] = {}
+        for each in recordings:
+            self._bands.setdefault((each.node, each.band), []).append(each)
+
+    def play(self, loop: bool) -> Iterator[PsdFrame | Gap]:
+        for lap in itertools.count() if loop else range(1):
+            bands = [self._band(recordings, lap) for recordings in self._bands.values()]
+            # Of equal times the band given first goes first, so that a replay is always the same.
+            yield from heapq.merge(*bands, key=lambda item: item.time_ns) if len(bands) > 1 else bands[0]
+
+    def _band(self, recordings: list[Recording], lap: int) -> Iterator[PsdFrame | Gap]:
+        later_ns = lap * self._span_ns(recordings)
         for recording in recordings:
             key = (recording.node, recording.band)
-            stream = _stream_of_turn(recording.stream, played[recording.stream])
-            played[recording.stream] += 1
-            if recording.end_ns + lap * spans_ns[key] > LATEST_NS:
+            stream = _stream_of_turn(recording.stream, self._played[recording.stream])
+            self._played[recording.stream] += 1
+            if recording.end_ns + later_ns > LATEST_NS:
                 raise BadInput(f"{recording.path}: its lap {lap + 1} ends after {LATEST_DAY}, the limit")
-            for item in recording.frames(chunk_rows, stream=stream, later_ns=lap * spans_ns[key]):
+            first = True
+            for item in recording.frames(
+                self._chunk_rows, stream=stream, later_ns=later_ns, from_ns=self._from_ns, to_ns=self._to_ns
+            ):
                 if isinstance(item, PsdFrame):
-                    last = last_of.get(key)
-                    if item.seq == 0 and last is not None and item.time_ns <= last.time_ns:
+                    last = self._last_of.get(key)
+                    if first and last is not None and item.time_ns <= last.time_ns:
                         yield _clock_gap(last)
-                    last_of[key] = item
+                    self._last_of[key] = item
+                    first = False
                 yield item
-            recording.require_finite_rows()
+            if not first:
+                recording.require_finite_rows()
+
+    def _span_ns(self, recordings: list[Recording]) -> int:
+        start_ns = min(each.start_ns for each in recordings)
+        end_ns = max(each.end_ns for each in recordings)
+        if self._from_ns is not None:
+            start_ns = max(start_ns, self._from_ns)
+        # The row that is playing at `to_ns` plays to its end.
+        if self._to_ns is not None:
+            end_ns = min(end_ns, self._to_ns + max(each.step_ns for each in recordings))
+        return end_ns - start_ns
 
 
-def _reader_of(path: Path) -> Callable[[Path, Sidecar], Matrix]:
-    known = ", ".join(_READERS)
-    if path.suffix.lower() in (".yaml", ".yml") and path.with_suffix("").suffix.lower() in _READERS:
+def _overlaps(recording: Recording, from_ns: int | None, to_ns: int | None) -> bool:
+    """Whether rows of the recording may begin within the cut."""
+    return (from_ns is None or recording.end_ns > from_ns) and (to_ns is None or recording.start_ns < to_ns)
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    known = ", ".join(known_suffixes())
+    if path.suffix.lower() in (".yaml", ".yml") and path.with_suffix("").is_file():
         raise BadInput(f"{path}: is a sidecar; limit: the recording itself, {path.with_suffix('')}")
     try:
         if path.is_dir():
@@ -110,31 +173,25 @@ def _reader_of(path: Path) -> Callable[[Path, Sidecar], Matrix]:
         raise BadInput(f"{path}: no such file") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
-    if path.suffix.lower() not in _READERS:
-        raise BadInput(f"{path}: unknown kind of recording '{path.suffix}'; limit: {known}")
     if not path.is_file():
         raise BadInput(f"{path}: is a pipe, socket or device; limit: a file")
     if size == 0:
         raise BadInput(f"{path}: empty, 0 bytes; limit: at least 1 row")
-    return _READERS[path.suffix.lower()]
 
 
-def _refuse_keys_of_others(path: Path, sidecar: Sidecar) -> None:
-    given = {"array": sidecar.array, "dataset": sidecar.dataset}
-    for key, suffixes in _KEYS_OF_SOME.items():
-        if given[key] is not None and path.suffix.lower() not in suffixes:
-            raise BadInput(f"{sidecar.path}: {key}: '{given[key]}'; limit: {', '.join(suffixes)} files only")
+def _node(sidecar: Sidecar, facts: RowFacts) -> str:
+    return sidecar.node or (as_name(facts.node) if facts.node else "") or DEFAULT_NODE
 
 
-def _times(path: Path, matrix: Matrix, sidecar: Sidecar) -> RowTimes:
-    if sidecar.time_unix is not None:
-        seconds = matrix.row_times(sidecar.time_unix)
-        return stamped_times(
-            f"{path}: time_unix '{sidecar.time_unix}'", seconds, matrix.rows, sidecar.step_ns
-        )
-    assert sidecar.start_ns is not None
-    assert sidecar.step_ns is not None
-    return RowTimes(sidecar.start_ns, sidecar.step_ns, matrix.rows)
+def _band(path: Path, sidecar: Sidecar, reader: FrameReader, channel: int) -> str:
+    """The sidecar's word, the file's, or its name without the suffix; the channel where it has several."""
+    facts = reader.facts
+    name = sidecar.band or (as_name(facts.band) if facts.band else "") or as_name(path.stem)
+    iq: IqReader | None = getattr(reader, "iq", None)
+    if iq is None or iq.facts.channels == 1:
+        return name
+    ending = f"-ch{channel}"
+    return name[: LONGEST_NAME - len(ending)] + ending
 
 
 def _refuse_axes_out_of_range(recording: Recording) -> None:
@@ -152,19 +209,11 @@ def _refuse_axes_out_of_range(recording: Recording) -> None:
 def _stream(path: Path, sidecar: Sidecar) -> int:
     """The same for the same file wherever it lies; the sidecar tells days of equal name and size apart."""
     identity = f"{path.name}:{path.stat().st_size}:".encode()
-    return zlib.crc32(identity + sidecar.path.read_bytes())
+    return zlib.crc32(identity + (sidecar.path.read_bytes() if sidecar.given else b""))
 
 
 def _stream_of_turn(stream: int, turn: int) -> int:
     return stream if turn == 0 else zlib.crc32(f"{stream}:{turn}".encode())
-
-
-def _spans_ns(recordings: Sequence[Recording]) -> dict[tuple[str, str], int]:
-    ends: dict[tuple[str, str], tuple[int, int]] = {}
-    for each in recordings:
-        start_ns, end_ns = ends.get((each.node, each.band), (each.start_ns, each.end_ns))
-        ends[each.node, each.band] = min(start_ns, each.start_ns), max(end_ns, each.end_ns)
-    return {key: end_ns - start_ns for key, (start_ns, end_ns) in ends.items()}
 
 
 def _clock_gap(last: PsdFrame) -> Gap:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import cast
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
@@ -18,8 +19,7 @@ from .frames import NS_PER_S, POWER_UNITS, PowerUnit
 from .limits import LATEST_DAY, LATEST_NS, MOST_CENTER_HZ, MOST_STEP_HZ, NAME_LIMIT, is_name
 
 LARGEST_BYTES = 64 * 1024
-REQUIRED_KEYS = ("start", "step_seconds", "first_hz", "bin_hz", "unit")
-ARRAY_KEYS = ("array", "dataset", "time_unix")
+MATRIX_KEYS = ("start", "step_seconds", "first_hz", "bin_hz", "unit")
 
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ]+(\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?)?"
@@ -30,23 +30,30 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """The axes, unit and names of a recording. `first_hz` is the centre of column 0.
+    """What the sidecar says: None where it says nothing, everything None where there is none.
 
-    `start_ns` and `step_ns` may be None only where `time_unix` names the array of row times; `array`
-    (npz) and `dataset` (HDF5) name the matrix where the file holds several.
+    Matrices of power: `first_hz` is the centre of column 0; `start_ns` and `step_ns` may be None where
+    `time_unix` names the array of row times; `array` (npz) and `dataset` (HDF5) name the matrix where the
+    file holds several. IQ: `format` (how the samples stand), `sample_rate_hz`, `center_hz`, `start_ns`.
+    `time_zone` is that of local times. `given` are the keys that it holds.
     """
 
     path: Path
-    first_hz: float
-    bin_hz: float
-    unit: PowerUnit
-    start_ns: int | None = None
-    step_ns: int | None = None
+    given: tuple[str, ...] = ()
     node: str | None = None
     band: str | None = None
+    format: str | None = None
+    start_ns: int | None = None
+    step_ns: int | None = None
+    first_hz: float | None = None
+    bin_hz: float | None = None
+    unit: PowerUnit | None = None
     array: str | None = None
     dataset: str | None = None
     time_unix: str | None = None
+    sample_rate_hz: float | None = None
+    center_hz: float | None = None
+    time_zone: ZoneInfo | None = None
 
 
 def sidecar_path(recording: Path) -> Path:
@@ -57,26 +64,40 @@ def sidecar_path(recording: Path) -> Path:
 def read_sidecar(recording: Path) -> Sidecar:
     """The sidecar of a recording; `BadInput` names the file, the key, the value and the limit."""
     path = sidecar_path(recording)
-    texts = _texts(path, recording)
+    texts = _texts(path)
     for key in texts:
         if key not in _READERS:
-            raise BadInput(f"{path}: unknown key '{key}'; {_nearest(key)}")
-    values = {key: _READERS[key](path, key, text) for key, text in texts.items()}
-    missing = [key for key in REQUIRED_KEYS if key not in values]
-    if "time_unix" in values:
+            raise BadInput(f"{path}: unknown key '{key}'; {_nearest(key, _READERS)}")
+    values = {_FIELDS.get(key, key): _READERS[key](path, key, text) for key, text in texts.items()}
+    return Sidecar(path, tuple(texts), **values)
+
+
+def check_keys(
+    recording: Path, sidecar: Sidecar, format_name: str, keys: Sequence[str], required: Sequence[str]
+) -> None:
+    """`BadInput` where the sidecar has keys that mean nothing to the recording's format, or lacks some.
+
+    With `time_unix` neither `start` nor `step_seconds` is required.
+    """
+    for key in sidecar.given:
+        if key not in keys:
+            hint = _nearest(key, keys)
+            raise BadInput(f"{sidecar.path}: '{key}' says nothing of a {format_name} recording; {hint}")
+    missing = [key for key in required if key not in sidecar.given]
+    if sidecar.time_unix is not None:
         missing = [key for key in missing if key not in ("start", "step_seconds")]
-    if missing:
+    if not missing:
+        return
+    if not sidecar.given:
+        optional = ", ".join(key for key in keys if key not in required)
+        raise BadInput(
+            f"{recording}: does not describe itself and has no sidecar; write {', '.join(required)} in"
+            f" {sidecar.path} (where needed: {optional})"
+        )
+    instead = ""
+    if "start" in missing and "time_unix" in keys:
         instead = " (time_unix, the name of the array of row times, can stand for start and step_seconds)"
-        raise BadInput(f"{path}: missing {', '.join(missing)}{instead if 'start' in missing else ''}")
-    return Sidecar(
-        path=path,
-        first_hz=cast(float, values["first_hz"]),
-        bin_hz=cast(float, values["bin_hz"]),
-        unit=cast(PowerUnit, values["unit"]),
-        start_ns=cast("int | None", values.get("start")),
-        step_ns=cast("int | None", values.get("step_seconds")),
-        **{key: cast("str | None", values.get(key)) for key in ("node", "band", *ARRAY_KEYS)},
-    )
+    raise BadInput(f"{sidecar.path}: missing {', '.join(missing)}{instead}")
 
 
 def checked_name(owner: str, key: str, text: str) -> str:
@@ -86,16 +107,13 @@ def checked_name(owner: str, key: str, text: str) -> str:
     return text
 
 
-def _texts(path: Path, recording: Path) -> dict[str, str]:
+def _texts(path: Path) -> dict[str, str]:
     """Every key and value as text: what YAML would make of `500.0e6`, `on` or `1:30` is not left to it."""
     try:
         with path.open("rb") as stream:
             raw = stream.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
-        raise BadInput(
-            f"{recording}: does not describe itself and has no sidecar; write {', '.join(REQUIRED_KEYS)} in"
-            f" {path} (array, dataset or time_unix where needed; node and band to name it)"
-        ) from None
+        return {}
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
     if len(raw) > LARGEST_BYTES:
@@ -122,30 +140,35 @@ def _texts(path: Path, recording: Path) -> dict[str, str]:
     return texts
 
 
-def _nearest(key: str) -> str:
-    near = difflib.get_close_matches(key, _READERS, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"limit: {', '.join(_READERS)}"
+def _nearest(key: str, keys: Iterable[str]) -> str:
+    keys = list(keys)
+    near = difflib.get_close_matches(key, keys, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"limit: {', '.join(keys)}"
 
 
 def _instant_ns(path: Path, key: str, text: str) -> int:
-    """Nanoseconds since 1970, exact to the last digit given."""
+    return instant_ns(f"{path}: {key}", text)
+
+
+def instant_ns(owner: str, text: str) -> int:
+    """ISO 8601 as nanoseconds since 1970, exact to the last digit given; `BadInput` names `owner`."""
     found = _INSTANT.fullmatch(text)
     if found is None:
-        raise BadInput(f"{path}: {key}: '{text}'; limit: a UTC time such as 2026-01-31T12:00:00Z")
+        raise BadInput(f"{owner}: '{text}'; limit: a UTC time such as 2026-01-31T12:00:00Z")
     day, clock, fraction, zulu, sign, hours, minutes = found.groups()
     if not zulu and not sign:
-        raise BadInput(f"{path}: {key}: '{text}' has no time zone; limit: end it with Z (UTC) or +HH:MM")
+        raise BadInput(f"{owner}: '{text}' has no time zone; limit: end it with Z (UTC) or +HH:MM")
     try:
         moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}").replace(tzinfo=UTC)
     except ValueError as error:
-        raise BadInput(f"{path}: {key}: '{text}': {error}") from None
+        raise BadInput(f"{owner}: '{text}': {error}") from None
     if sign:
         offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
         moment -= offset if sign == "+" else -offset
     since = moment - _EPOCH
     start_ns = (since.days * 86_400 + since.seconds) * NS_PER_S + int((fraction or "").ljust(9, "0"))
     if not 0 <= start_ns <= LATEST_NS:
-        raise BadInput(f"{path}: {key}: '{text}'; limit: from 1970 to {LATEST_DAY}")
+        raise BadInput(f"{owner}: '{text}'; limit: from 1970 to {LATEST_DAY}")
     return start_ns
 
 
@@ -200,7 +223,26 @@ def _text(path: Path, key: str, text: str) -> str:
     return text
 
 
-_READERS: dict[str, Callable[[Path, str, str], str | int | float]] = {
+def _sample_rate(path: Path, key: str, text: str) -> float:
+    hz = float(_number(path, key, text))
+    if not 0 < hz <= MOST_STEP_HZ:
+        raise BadInput(f"{path}: {key}: {text}; limit: above 0, at most {MOST_STEP_HZ:g} samples a second")
+    return hz
+
+
+def time_zone(owner: str, text: str) -> ZoneInfo:
+    """A time zone by its IANA name, such as Europe/Madrid; `BadInput` names `owner`."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadInput(f"{owner}: '{text}'; limit: a zone's name such as Europe/Madrid or UTC") from None
+
+
+def _time_zone(path: Path, key: str, text: str) -> ZoneInfo:
+    return time_zone(f"{path}: {key}", text)
+
+
+_READERS: dict[str, Callable[[Path, str, str], Any]] = {
     "start": _instant_ns,
     "step_seconds": _step_ns,
     "first_hz": _hz,
@@ -211,4 +253,9 @@ _READERS: dict[str, Callable[[Path, str, str], str | int | float]] = {
     "array": _text,
     "dataset": _text,
     "time_unix": _text,
+    "format": _text,
+    "sample_rate_hz": _sample_rate,
+    "center_hz": _hz,
+    "time_zone": _time_zone,
 }
+_FIELDS = {"start": "start_ns", "step_seconds": "step_ns"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -87,7 +87,8 @@ class Format:
     A file is of this format when its name ends in one of `suffixes` (lower case, with the dot) and
     `matches(path, head)` says so, `head` being its first `HEAD_BYTES` bytes; without `matches` the suffix
     decides. The sidecar's `format: NAME` goes before both. `keys` are the sidecar's keys that mean
-    something here, `required` those that must be there.
+    something here, `required` those that must be there; `also` further names
+    by which the sidecar may call it.
     """
 
     name: str
@@ -95,4 +96,5 @@ class Format:
     open: Callable[[Path, Sidecar, Opening], FrameReader]
     matches: Callable[[Path, bytes], bool] | None = None
     keys: tuple[str, ...] = ()
-    required: tuple[str, ...] = field(default=())
+    required: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()

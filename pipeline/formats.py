@@ -1,0 +1,78 @@
+"""Every format that can be opened, in the order in which a file is asked whether it is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .errors import BadInput
+from .matrix_rows import MatrixRows
+from .readers.hdf5 import Hdf5Matrix
+from .readers.headerless_csv import CsvMatrix
+from .readers.matrix import Matrix
+from .readers.npy import NpyMatrix
+from .readers.npz import NpzMatrix
+from .readers.reader import HEAD_BYTES, Format
+from .sidecar import MATRIX_KEYS, Sidecar
+
+_NAMES = ("node", "band", "format")
+
+
+def _matrix_format(
+    name: str, suffixes: tuple[str, ...], open_matrix: Callable[[Path, Sidecar], Matrix], *keys: str
+) -> Format:
+    return Format(
+        name,
+        suffixes,
+        open=lambda path, sidecar, _: MatrixRows(path, open_matrix(path, sidecar), sidecar),
+        keys=(*MATRIX_KEYS, *_NAMES, *keys),
+        required=MATRIX_KEYS,
+    )
+
+
+FORMATS: tuple[Format, ...] = (
+    _matrix_format("npy", (".npy",), lambda path, _: NpyMatrix(path)),
+    _matrix_format(
+        "npz",
+        (".npz",),
+        lambda path, sidecar: NpzMatrix(path, sidecar.array, sidecar.time_unix),
+        "array",
+        "time_unix",
+    ),
+    _matrix_format(
+        "hdf5",
+        (".h5", ".hdf5"),
+        lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset, sidecar.time_unix),
+        "dataset",
+        "time_unix",
+    ),
+    _matrix_format("csv", (".csv",), lambda path, _: CsvMatrix(path)),
+)
+
+
+def known_suffixes() -> list[str]:
+    """Every suffix that some format has, in order, once."""
+    return list(dict.fromkeys(suffix for each in FORMATS for suffix in each.suffixes))
+
+
+def format_of(path: Path, sidecar: Sidecar) -> Format:
+    """The format that the sidecar names, or the first whose suffix and first bytes the file has.
+
+    Raises BadInput where no format is known for it, OSError where it cannot be read.
+    """
+    if sidecar.format is not None:
+        named = [each for each in FORMATS if sidecar.format in (each.name, *each.also)]
+        if not named:
+            names = ", ".join(name for each in FORMATS for name in (each.name, *each.also))
+            raise BadInput(f"{sidecar.path}: format: '{sidecar.format}'; limit: {names}")
+        return named[0]
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    name = path.name.lower()
+    for each in FORMATS:
+        if name.endswith(each.suffixes) and (each.matches is None or each.matches(path, head)):
+            return each
+    raise BadInput(
+        f"{path}: unknown kind of recording '{path.suffix}'; limit: {', '.join(known_suffixes())},"
+        " or a sidecar that says the format"
+    )
