@@ -6,17 +6,21 @@ import secrets
 import time
 from collections.abc import Callable
 
-from ..config.schema import Band, RadioSource
+from ..config.schema import Band, Psd, RadioSource
 from ..pipeline import radio_source
 from ..pipeline.psd import PowerSpectrum
 from ..pipeline.soapy_settings import RadioSettings
+
+
+def spectrum_of(psd: Psd) -> PowerSpectrum:
+    """The spectrum that a band's settings ask for."""
+    return PowerSpectrum(psd.bins, psd.overlap, psd.frames_per_row, psd.window)
 
 
 def radio_of(
     node: str, band: Band, source: RadioSource, on_trouble: Callable[[str], None]
 ) -> radio_source.RadioSource:
     """The source of a band's rows; raises BadInput when iterated if the device cannot be used as asked."""
-    psd = band.psd
     return radio_source.RadioSource(
         RadioSettings(
             device=source.device,
@@ -27,7 +31,7 @@ def radio_of(
             antenna=source.antenna,
             channel=source.channel,
         ),
-        PowerSpectrum(psd.bins, psd.overlap, psd.frames_per_row, psd.window),
+        spectrum_of(band.psd),
         node=node,
         band=band.name,
         stream=secrets.randbits(62),

@@ -25,7 +25,8 @@ def _matrix_format(
         name,
         suffixes,
         open=lambda path, sidecar, _: MatrixRows(path, open_matrix(path, sidecar), sidecar),
-        keys=(*MATRIX_KEYS, *_NAMES, *keys),
+        # Formats without room for row times say so themselves.
+        keys=(*MATRIX_KEYS, *_NAMES, "time_unix", *keys),
         required=MATRIX_KEYS,
     )
 
@@ -37,14 +38,12 @@ FORMATS: tuple[Format, ...] = (
         (".npz",),
         lambda path, sidecar: NpzMatrix(path, sidecar.array, sidecar.time_unix),
         "array",
-        "time_unix",
     ),
     _matrix_format(
         "hdf5",
         (".h5", ".hdf5"),
         lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset, sidecar.time_unix),
         "dataset",
-        "time_unix",
     ),
     _matrix_format("csv", (".csv",), lambda path, _: CsvMatrix(path)),
 )

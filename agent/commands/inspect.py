@@ -17,6 +17,7 @@ from ...pipeline.errors import BadInput
 from ...pipeline.frames import NS_PER_S
 from ...pipeline.recording import Recording
 from ...pipeline.replay import open_recording
+from ...pipeline.sidecar import time_zone
 from ...pipeline.survey import STRIDE_ROWS, Survey
 from ...pipeline.waterfall import Waterfall
 from ...pipeline.windows import FEWEST_BINS, WINDOW_BINS, WINDOW_ROWS, segment_starts
@@ -27,6 +28,11 @@ _PROGRESS_ROWS = 1000
 def inspect_command(
     file: Annotated[Path, typer.Argument(help="The recording; its sidecar is FILE.yaml.")],
     png: Annotated[Path | None, typer.Option("--png", help="Write a waterfall picture here.")] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option("--time-zone", metavar="ZONE", help="Of a file that holds local times: Europe/Madrid."),
+    ] = None,
+    channel: Annotated[int, typer.Option(min=0, help="Which channel, where there are several.")] = 0,
 ) -> None:
     """Say what a recording is: its axes, levels, gaps and problems, and how it will be cut into windows.
 
@@ -34,7 +40,8 @@ def inspect_command(
     """
     if png is not None:
         _check_place(png)
-    recording = open_recording(file)
+    place = None if zone is None else time_zone("--time-zone", zone)
+    recording = open_recording(file, time_zone=place, channel=channel)
     survey = Survey(recording.rows, recording.bins)
     if png is None:
         _pass_over(recording, [survey])
@@ -104,6 +111,7 @@ def _facts(recording: Recording, survey: Survey) -> list[tuple[str, str]]:
         ("gaps", f"{survey.gaps:,}, about {survey.lost_rows:,} rows lost" if survey.gaps else "none"),
         ("longest unbroken", f"{survey.unbroken_rows:,} rows"),
         ("windows", _windows(recording, survey)),
+        *recording.facts.notes,
     ]
 
 

@@ -28,8 +28,21 @@ class ThroughOption(StrEnum):
 
 
 def replay_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings, played in this order.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="A band's in this order; several bands at once.")
+    ],
     speed: Annotated[str, typer.Option(metavar="N|max", help="Times real time, or max.")] = "1",
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="T", help="First row: a UTC time, or seconds from the start."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="T", help="Rows before this; like --from.")
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option("--time-zone", metavar="ZONE", help="Of files that hold local times: Europe/Madrid."),
+    ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end, until stopped.")] = False,
     config: Annotated[
         Path | None,
@@ -54,16 +67,23 @@ def replay_command(
     Example: bandwatch replay band.npz --speed max --json records.jsonl
     """
     from ...pipeline.pacing import Pacer, parse_speed
-    from ...pipeline.replay import open_recording, replay_sources
+    from ...pipeline.replay import replay_sources
+    from ...pipeline.sidecar import time_zone
     from ..app import replay
+    from ..recordings import moment_ns, open_for_replay
 
     settings = load(config, os.environ)
     _keep_apart(json_path, files)
     pace = parse_speed(speed)
-    recordings = [open_recording(path) for path in files]
+    place = None if zone is None else time_zone("--time-zone", zone)
+    recordings = open_for_replay(files, settings, place)
+    from_ns = None if begin is None else moment_ns("--from", begin, recordings)
+    to_ns = None if end is None else moment_ns("--to", end, recordings)
+    if from_ns is not None and to_ns is not None and to_ns <= from_ns:
+        raise BadInput(f"--to {end}: not after --from {begin}; limit: later")
     begun = time.monotonic()
     with stop_on_signals() as stop:
-        frames = replay_sources(recordings, loop=loop, chunk_rows=chunk_rows)
+        frames = replay_sources(recordings, loop=loop, chunk_rows=chunk_rows, from_ns=from_ns, to_ns=to_ns)
         paced = Pacer(pace, stop=stop).paced(frames) if pace is not None else frames
         records = replay(
             settings,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Gap, PsdFrame
 from bandwatch.pipeline.replay import open_recording, replay_sources
+from bandwatch.pipeline.sidecar import instant_ns
 from bandwatch.tests.jig import SECOND, same
 from bandwatch.tests.recorded import levels, write_recording
 
@@ -53,10 +54,56 @@ def test_files_in_the_wrong_order_have_a_clock_gap_between(tmp_path: Path) -> No
     assert items[4].time_ns == items[3].end_ns
 
 
-def test_files_of_other_bands_may_lie_anywhere_in_time(tmp_path: Path) -> None:
-    items = list(replay_sources([hour(tmp_path, 2), hour(tmp_path, 1, band="vhf")]))
+def test_several_bands_play_at_once_by_time(tmp_path: Path) -> None:
+    later = hour(tmp_path, 2)
+    other = hour(tmp_path, 3, rows=8, band="vhf", start="2026-01-31T01:07:00Z")
+    items = list(replay_sources([hour(tmp_path, 1), other, later]))
     assert not any(isinstance(item, Gap) for item in items)
-    assert [item.band for item in items] == ["uhf"] * 4 + ["vhf"] * 4
+    assert [item.band for item in items] == ["uhf", "vhf"] * 8
+    assert [item.time_ns for item in items] == sorted(item.time_ns for item in items)
+    for band in ("uhf", "vhf"):
+        alone = [hour(tmp_path, 1), later] if band == "uhf" else [other]
+        assert same([item for item in items if item.band == band], list(replay_sources(alone)))
+
+
+def test_of_equal_times_the_band_given_first_goes_first(tmp_path: Path) -> None:
+    one = write_recording(tmp_path / "one.npy", levels(3))
+    other = write_recording(tmp_path / "other.npy", levels(3))
+    for order in ([one, other], [other, one]):
+        items = list(replay_sources(order))
+        assert [item.band for item in items] == [path.stem for path in order] * 3
+
+
+# A part of it
+
+
+def at(text: str) -> int:
+    return instant_ns("", text)
+
+
+def test_from_and_to_cut_out_the_rows_that_begin_between(tmp_path: Path) -> None:
+    paths = [hour(tmp_path, 1), hour(tmp_path, 2)]
+    whole = list(replay_sources(paths))
+    from_ns, to_ns = at("2026-01-31T01:30:00Z"), at("2026-01-31T02:30:00Z")
+    assert same(list(replay_sources(paths, from_ns=from_ns, to_ns=to_ns)), whole[2:6])
+    assert same(list(replay_sources(paths, from_ns=from_ns)), whole[2:])
+    assert same(list(replay_sources(paths, to_ns=to_ns)), whole[:6])
+
+
+def test_a_cut_keeps_its_gaps_and_its_laps(tmp_path: Path) -> None:
+    times = 1_700_000_000 + np.array([0, 1, 2, 3, 9, 10, 11, 12.0])
+    path = write_recording(tmp_path / "band.npz", levels(8), times=times)
+    from_ns, to_ns = (1_700_000_000 + 2) * SECOND, (1_700_000_000 + 11) * SECOND
+    items = take(replay_sources([path], loop=True, from_ns=from_ns, to_ns=to_ns), 10)
+    assert [getattr(item, "seq", "gap") for item in items] == [2, 3, "gap", 4, 5] * 2
+    times_ns = [item.time_ns for item in items]
+    assert times_ns == sorted(times_ns)
+    assert items[5].time_ns - items[0].time_ns == 10 * SECOND
+
+
+def test_a_cut_without_a_row_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no recording has rows between --from and --to; limit: at least 1"):
+        replay_sources([hour(tmp_path, 1)], from_ns=at("2027-01-01T00:00:00Z"))
 
 
 def test_a_lap_moves_time_on_by_the_recordings_span_under_a_new_stream(tmp_path: Path) -> None:
@@ -79,8 +126,11 @@ def test_laps_of_several_files_keep_their_distances(tmp_path: Path) -> None:
 def test_each_band_moves_on_by_its_own_span(tmp_path: Path) -> None:
     paths = [hour(tmp_path, 1), hour(tmp_path, 2, rows=2, band="vhf")]
     items = take(replay_sources(paths, loop=True), 12)
-    moved_s = {(a.band, (b.time_ns - a.time_ns) // SECOND) for a, b in zip(items[:6], items[6:], strict=True)}
-    assert moved_s == {("uhf", 3600), ("vhf", 1800)}
+    for band, span_s in (("uhf", 3600), ("vhf", 1800)):
+        starts_ns = [item.time_ns for item in items if item.band == band]
+        half = len(starts_ns) // 2
+        moved_ns = np.subtract(starts_ns[half:], starts_ns[:half])
+        assert set(moved_ns) == {span_s * SECOND}
 
 
 @given(steps=st.lists(st.integers(-5, 30), min_size=2, max_size=12))

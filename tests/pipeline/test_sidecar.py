@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bandwatch.pipeline.errors import BadInput
-from bandwatch.pipeline.sidecar import LARGEST_BYTES, read_sidecar
+from bandwatch.pipeline.sidecar import LARGEST_BYTES, MATRIX_KEYS, Sidecar, check_keys, read_sidecar
+
+KEYS = (*MATRIX_KEYS, "node", "band", "format", "array", "dataset", "time_unix")
 
 LINES = {
     "start": "2026-01-31T12:00:00Z",
@@ -29,7 +32,9 @@ def read(folder: Path, **changes: str | None):
 def read_text(folder: Path, text: str | bytes):
     raw = text.encode() if isinstance(text, str) else text
     (folder / "band.npy.yaml").write_bytes(raw)
-    return read_sidecar(folder / "band.npy")
+    sidecar = read_sidecar(folder / "band.npy")
+    check_keys(folder / "band.npy", sidecar, "npz", KEYS, MATRIX_KEYS)
+    return sidecar
 
 
 def refusal(folder: Path, **changes: str | None) -> str:
@@ -183,12 +188,56 @@ def test_what_is_no_sidecar_is_refused(tmp_path: Path, text: str | bytes, messag
 
 
 def test_a_missing_sidecar_says_what_to_write_where(tmp_path: Path) -> None:
+    path = tmp_path / "band.npy"
     with pytest.raises(BadInput) as caught:
-        read_sidecar(tmp_path / "band.npy")
+        check_keys(path, read_sidecar(path), "npz", KEYS, MATRIX_KEYS)
     assert one_line(caught.value, tmp_path) == (
         "band.npy: does not describe itself and has no sidecar; write start, step_seconds, first_hz, bin_hz,"
-        " unit in band.npy.yaml (array, dataset or time_unix where needed; node and band to name it)"
+        " unit in band.npy.yaml (where needed: node, band, format, array, dataset, time_unix)"
     )
+
+
+def test_a_recording_that_describes_itself_needs_no_sidecar(tmp_path: Path) -> None:
+    sidecar = read_sidecar(tmp_path / "band.npy")
+    check_keys(tmp_path / "band.npy", sidecar, "npz", KEYS, ())
+    assert sidecar == Sidecar(tmp_path / "band.npy.yaml")
+
+
+def test_a_key_that_says_nothing_of_the_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"'start' says nothing of a wav recording; limit: node, center_hz"):
+        check_keys(tmp_path / "a.wav", read(tmp_path, array="x"), "wav", ("node", "center_hz"), ())
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("sample_rate_hz", "2.4e6", 2.4e6),
+        ("center_hz", "-5e3", -5e3),
+        ("time_zone", "Europe/Madrid", ZoneInfo("Europe/Madrid")),
+        ("format", "cs8", "cs8"),
+    ],
+)
+def test_iq_and_time_zone_keys(tmp_path: Path, key: str, text: str, value: object) -> None:
+    (tmp_path / "a.raw.yaml").write_text(f"{key}: {text}\n")
+    sidecar = read_sidecar(tmp_path / "a.raw")
+    assert (getattr(sidecar, key), sidecar.given) == (value, (key,))
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("sample_rate_hz", "0", "sample_rate_hz: 0; limit: above 0, at most 1e+12 samples a second"),
+        ("sample_rate_hz", "nan", "sample_rate_hz: 'nan'; limit: a finite number"),
+        ("center_hz", "1e14", "center_hz: 1e14; limit: -1e+13 to 1e+13 Hz"),
+        ("time_zone", "Mars/Base", "time_zone: 'Mars/Base'; limit: a zone's name such as Europe/Madrid"),
+        ("time_zone", "../etc/passwd", "time_zone: '../etc/passwd'; limit: a zone's name"),
+    ],
+)
+def test_wrong_iq_and_time_zone_keys(tmp_path: Path, key: str, text: str, message: str) -> None:
+    (tmp_path / "a.raw.yaml").write_text(f"{key}: {text}\n")
+    with pytest.raises(BadInput) as caught:
+        read_sidecar(tmp_path / "a.raw")
+    assert message in str(caught.value)
 
 
 def test_a_sidecar_that_cannot_be_read_is_said(tmp_path: Path) -> None:
