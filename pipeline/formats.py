@@ -10,6 +10,7 @@ from .matrix_rows import MatrixRows
 from .readers.hdf5 import Hdf5Matrix
 from .readers.headerless_csv import CsvMatrix
 from .readers.matrix import Matrix
+from .readers.nist_dat import FORMAT as NIST_DAT
 from .readers.npy import NpyMatrix
 from .readers.npz import NpzMatrix
 from .readers.reader import HEAD_BYTES, Format
@@ -45,6 +46,7 @@ FORMATS: tuple[Format, ...] = (
         lambda path, sidecar: Hdf5Matrix(path, sidecar.dataset, sidecar.time_unix),
         "dataset",
     ),
+    NIST_DAT,
     _matrix_format("csv", (".csv",), lambda path, _: CsvMatrix(path)),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -98,7 +99,7 @@ class IqRows:
             end_ns=max(each.time_ns + self._after(count * self._stride) for each, count in busy),
             node=facts.node,
             band=facts.band,
-            problems=facts.problems,
+            problems=facts.problems + self._retunings([each for each, _ in busy]),
             notes=(*facts.notes, *self._notes(rows)),
         )
 
@@ -195,6 +196,12 @@ class IqRows:
             reason="source" if missing >= 0 else "clock",
             time_ns=before.time_ns + self._after(self._rows_of(before) * self._stride),
         )
+
+    def _retunings(self, captures: list[Capture]) -> tuple[str, ...]:
+        times = sum(a.center_hz != b.center_hz for a, b in pairwise(captures))
+        if not times:
+            return ()
+        return (f"retuned {times} times: no window spans one; the frequencies told are those of the start",)
 
     def _notes(self, rows: list[int]) -> Iterator[tuple[str, str]]:
         facts, spectrum = self.iq.facts, self.spectrum

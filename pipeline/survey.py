@@ -32,6 +32,7 @@ class Survey:
         self._segments = len(segment_starts(bins))
         self._seen = 0
         self._stretch = 0
+        self._center_hz: float | None = None
         self._sampled: list[Float32] = []
 
     def add(self, item: PsdFrame | Gap) -> None:
@@ -41,6 +42,9 @@ class Survey:
             self.lost_rows += item.lost_rows or 0
             self._stretch = 0
             return
+        if item.center_hz != self._center_hz:
+            self._center_hz = item.center_hz
+            self._stretch = 0
         lowest, highest = item.power_db.min(), item.power_db.max()  # NaN if any value is
         finite = item.power_db
         if not (np.isfinite(lowest) and np.isfinite(highest)):
