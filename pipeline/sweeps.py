@@ -77,7 +77,7 @@ class SweptRows:
         self._grid = grid_of(str(path), shapes.usual)
         told = list(flaws)
         if unread > len(flaws):
-            told.append(f"{unread - len(flaws)} more lines or values that cannot be read")
+            told.append(f"{unread - len(flaws)} more problems with lines")
         told += [*self._grid.problems, *shapes.flaws(self._grid)]
         if step_ns is None:
             step_ns = times.step_ns
@@ -105,13 +105,9 @@ class SweptRows:
             notes=(*notes, *((("lines of a sweep", str(hops)),) if hops > 1 else ())),
         )
 
-    def frames(
-        self,
-        identity: Identity,
-        chunk_rows: int,
-        from_ns: int | None,  # noqa: ARG002 - lines have no index to seek by
-    ) -> Iterator[PsdFrame | Gap]:
+    def frames(self, identity: Identity, chunk_rows: int, from_ns: int | None) -> Iterator[PsdFrame | Gap]:
         """See `FrameReader`; the file is read from its start, whatever `from_ns`."""
+        del from_ns  # lines have no index to seek by
         return timed_frames(self.facts, identity, self._blocks(chunk_rows))
 
     def _look(self) -> tuple[SweepShapes, SweepTimes, list[str], int]:
