@@ -9,11 +9,17 @@ from .errors import BadInput
 from .matrix_rows import MatrixRows
 from .readers.hdf5 import Hdf5Matrix
 from .readers.headerless_csv import CsvMatrix
+from .readers.mat_iq import FORMAT as MAT
 from .readers.matrix import Matrix
 from .readers.nist_dat import FORMAT as NIST_DAT
 from .readers.npy import NpyMatrix
 from .readers.npz import NpzMatrix
+from .readers.npz_frames import FORMAT as NPZ_FRAMES
+from .readers.raw_iq import FORMATS as RAW_IQ
 from .readers.reader import HEAD_BYTES, Format
+from .readers.rtl_power_csv import FORMAT as RTL_POWER
+from .readers.soapy_power_csv import FORMAT as SOAPY_POWER
+from .readers.wav_iq import FORMAT as WAV
 from .sidecar import MATRIX_KEYS, Sidecar
 
 _NAMES = ("node", "band", "format")
@@ -34,6 +40,7 @@ def _matrix_format(
 
 FORMATS: tuple[Format, ...] = (
     _matrix_format("npy", (".npy",), lambda path, _: NpyMatrix(path)),
+    NPZ_FRAMES,
     _matrix_format(
         "npz",
         (".npz",),
@@ -47,6 +54,11 @@ FORMATS: tuple[Format, ...] = (
         "dataset",
     ),
     NIST_DAT,
+    WAV,
+    MAT,
+    *RAW_IQ,
+    RTL_POWER,
+    SOAPY_POWER,
     _matrix_format("csv", (".csv",), lambda path, _: CsvMatrix(path)),
 )
 
