@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +12,26 @@ import h5py
 import numpy as np
 
 from ..errors import BadInput
-from .matrix import Values, check_row_times, checked_shape
+from .matrix import PASS_BYTES, Values, check_row_times, checked_shape, rows_at_once
 
 # Chunks of a compressed dataset are kept decompressed up to this size, so that blocks smaller than a
 # chunk do not decompress it again for each.
 CACHE_BYTES = 32 * 1024 * 1024
+# A compressed chunk is decompressed whole, whatever is read of it.
+LARGEST_CHUNK_BYTES = 128 * 1024 * 1024
+# No filter packs tighter; a dataset that says so has not been written.
+MOST_PACKED = 100_000
+# What h5py makes of libhdf5's complaints about a damaged file.
+_BROKEN = (OSError, RuntimeError, ValueError, TypeError, LookupError, OverflowError, MemoryError)
 
 
 class Hdf5Matrix:
     """One 2-D dataset; `dataset` (a name or a path) may be None where the file has only
-    one besides `time_unix`."""
+    one besides `time_unix`.
+
+    Memory: one row of chunks, at most 64 MiB of it at a time. Chunks that hold more rows than that are
+    decompressed once for every 64 MiB.
+    """
 
     format = "hdf5"
 
@@ -33,13 +44,20 @@ class Hdf5Matrix:
             # An empty dataspace has no shape at all.
             self.rows, self.bins = checked_shape(owner, values.shape or (), values.dtype)
             self.value_type = str(values.dtype)
+            _check_storage(owner, values)
         self.problems: list[str] = []
 
     def blocks(self, chunk_rows: int) -> Iterator[Values]:
         with self._file() as file:
             values = self._find(file, self._dataset, "dataset")
-            for first in range(0, self.rows, chunk_rows):
-                yield np.asarray(values[first : min(first + chunk_rows, self.rows)])
+            at_once = rows_at_once(chunk_rows, self.bins, values.dtype)
+            rows_a_pass = _rows_a_pass(values, at_once)
+            for first in range(0, self.rows, rows_a_pass):
+                held = np.asarray(values[first : min(first + rows_a_pass, self.rows)])
+                if held.shape[1:] != (self.bins,) or len(held) < min(rows_a_pass, self.rows - first):
+                    raise BadInput(f"{self._path}: dataset '{self._dataset}': changed since it was opened")
+                for start in range(0, len(held), at_once):
+                    yield held[start : start + at_once]
 
     def row_times(self, name: str) -> Values:
         with self._file() as file:
@@ -55,7 +73,7 @@ class Hdf5Matrix:
                 yield file
         except BadInput:
             raise
-        except (OSError, RuntimeError, ValueError) as error:
+        except _BROKEN as error:
             raise BadInput(
                 f"{self._path}: truncated or not an HDF5 file: {' '.join(str(error).split())}"
             ) from None
@@ -91,3 +109,29 @@ def _datasets(file: h5py.File) -> list[str]:
 
     file.visititems(visit)
     return names
+
+
+def _check_storage(owner: str, values: h5py.Dataset) -> None:
+    """`BadInput` where reading would take more memory than there may be, or values that nobody wrote."""
+    chunk_bytes = math.prod(values.chunks or ()) * values.dtype.itemsize
+    # A chunk without filters is read in pieces.
+    if values.id.get_create_plist().get_nfilters() and chunk_bytes > LARGEST_CHUNK_BYTES:
+        raise BadInput(
+            f"{owner}: compressed in chunks of {values.chunks}, {chunk_bytes} bytes;"
+            f" limit: {LARGEST_CHUNK_BYTES}"
+        )
+    whole = math.prod(values.shape) * values.dtype.itemsize
+    stored = values.id.get_storage_size()
+    if not values.is_virtual and whole > max(PASS_BYTES, stored * MOST_PACKED):
+        raise BadInput(
+            f"{owner}: {whole} bytes of values, {stored} in the file; limit: values that are there"
+        )
+
+
+def _rows_a_pass(values: h5py.Dataset, at_once: int) -> int:
+    """Whole rows of chunks where they fit, so that no chunk is decompressed twice."""
+    most = max(at_once, PASS_BYTES // (values.shape[1] * values.dtype.itemsize))
+    rows_a_chunk = values.chunks[0] if values.chunks else 1
+    if rows_a_chunk > most:
+        return most
+    return -(-at_once // rows_a_chunk) * rows_a_chunk if rows_a_chunk > 1 else at_once

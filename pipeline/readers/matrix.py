@@ -14,6 +14,11 @@ from ..limits import BINS_RANGE
 
 Values = NDArray[Any]
 
+# A block takes no more than this as float32, nor as it stands in the file, however many rows were asked for.
+BLOCK_BYTES = 8 * 1024 * 1024
+# What a reader may hold of a matrix whose rows lie scattered over the whole file.
+PASS_BYTES = 64 * 1024 * 1024
+
 
 class Matrix(Protocol):
     """Power values [rows, bins] in a file, read in blocks; nothing stays open between the blocks' passes.
@@ -58,6 +63,11 @@ def checked_shape(owner: str, shape: tuple[int, ...], dtype: np.dtype) -> tuple[
         limit = f"at least {fewest}" if bins < fewest else f"at most {most}"
         raise BadInput(f"{owner}: {bins} columns; limit: {limit} frequency bins")
     return rows, bins
+
+
+def rows_at_once(chunk_rows: int, bins: int, dtype: np.dtype) -> int:
+    """Rows of a block: those asked for, or as many as keep it within `BLOCK_BYTES`, and at least 1."""
+    return max(1, min(chunk_rows, BLOCK_BYTES // (bins * max(4, dtype.itemsize))))
 
 
 def check_row_times(owner: str, shape: tuple[int, ...], dtype: np.dtype, rows: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import lzma
 import struct
 import zipfile
 import zlib
@@ -15,10 +14,10 @@ from typing import IO
 import numpy as np
 
 from ..errors import BadInput
-from .matrix import Values, check_row_times, checked_shape
+from .matrix import PASS_BYTES, Values, check_row_times, checked_shape, rows_at_once
 from .npy_header import NpyHeader, read_npy_header
 
-PASS_BYTES = 64 * 1024 * 1024
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _SKIP_BYTES = 1024 * 1024
 
 
@@ -60,6 +59,7 @@ class NpzMatrix:
         with self._member(self._array, "array") as (_, header):
             pass
         row_bytes = self.bins * header.dtype.itemsize
+        chunk_rows = rows_at_once(chunk_rows, self.bins, header.dtype)
         if not header.fortran_order:
             with self._member(self._array, "array") as (stream, header):
                 for first in range(0, self.rows, chunk_rows):
@@ -104,8 +104,11 @@ class NpzMatrix:
                 near = difflib.get_close_matches(name, names, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"limit: {_listed(names)}"
                 raise BadInput(f"{self._path}: {key}: no array '{name}'; {hint}")
+            owner = f"{self._path}: array '{name}'"
+            method = archive.getinfo(f"{name}.npy").compress_type
+            if method not in _COMPRESSIONS:
+                raise BadInput(f"{owner}: compression {method}; limit: stored or deflated, as numpy does")
             with archive.open(f"{name}.npy") as stream:
-                owner = f"{self._path}: array '{name}'"
                 header = read_npy_header(stream, owner)
                 held = archive.getinfo(f"{name}.npy").file_size - header.data_offset
                 if held < header.data_bytes and not header.dtype.hasobject:
@@ -138,6 +141,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise
     except zipfile.BadZipFile as error:
         raise BadInput(f"{path}: truncated or not an npz file: {error}") from None
-    except (zlib.error, lzma.LZMAError, EOFError, struct.error, RuntimeError, OSError) as error:
-        # RuntimeError: an encrypted member or an unknown compression (NotImplementedError).
-        raise BadInput(f"{path}: cannot be decompressed: {error}") from None
+    except (zlib.error, EOFError, struct.error, RuntimeError, OSError, ValueError, OverflowError) as error:
+        # RuntimeError: an encrypted member or a newer zip (NotImplementedError); ValueError: offsets
+        # outside the file and names that are not UTF-8.
+        raise BadInput(f"{path}: cannot be decompressed: {' '.join(str(error).split())}") from None
