@@ -2,125 +2,141 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, get_args
+
 import numpy as np
 import scipy.fft
-import scipy.signal
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from . import psd_fftw
 from .errors import BadInput
-from .frames import Complex64, Float32
+from .frames import Float32
+from .iq_samples import PlainSamples, plain_samples
+from .psd_shape import Hold, PsdShape, decibels
 
-SILENCE_DB = float(10 * np.log10(np.float64(np.finfo(np.float32).tiny)))
-"""What silence reads: the smallest normal float32 as power, about -379.3 dB."""
+Engine = Literal["fftw", "scipy"]
+EngineWanted = Literal["auto", "fftw", "scipy"]
 
-MOST_BINS = 1 << 20
-_BLOCK_FRAMES = 32
+MOST_THREADS = 256
+_BLOCK_SAMPLES = 1 << 15  # that go through scipy's FFT at a time: they stay in the second cache
+_CHUNK_SAMPLES = 1 << 16  # of power that waits to be made decibels: 512 KiB
 
 
-class PowerSpectrum:
-    """The mean power of overlapping windowed FFT frames, in dBFS/bin, DC in the middle.
+class PowerSpectrum(PsdShape):
+    """The power of overlapping windowed FFT frames, in dBFS/bin, DC in the middle; `PsdShape` says which.
 
     A complex tone of full scale (amplitude 1.0) on a bin's centre reads 0 dB: the window's coherent gain
     is divided out. Noise then reads higher than its density times `bin_hz`, by `enbw_bins`.
 
-    Row `r` averages `frames_per_row` frames of `bins` samples, `hop` apart, from sample
-    `r * samples_per_row` on. Rows abut: the last frames of a row reach `bins - hop` samples into the next,
-    so that no sample is left out and none but the window decides its weight.
+    Each row is made of its own samples only, frame by frame from its start: how the samples were cut into
+    calls, and how many threads share the rows, never changes an answer, to the bit. NaN and infinity spoil
+    the rows whose frames hold them, and no other. Silence reads `SILENCE_DB`, so that a finite input never
+    gives an infinite row.
 
-    Each row is made of its own samples only, in blocks of frames counted from its start: how the samples
-    were cut into calls never changes an answer, to the bit. A NaN makes NaN of the rows whose frames hold
-    it, and of no other. Silence reads `SILENCE_DB`, so that a finite input never gives an infinite row.
+    `engine` is what does the FFT: FFTW, or scipy; `auto` takes FFTW where the extra `fftw` is installed.
+    They round differently, by less than 1e-4 dB. Several threads may use one object. The first row waits
+    for the kernels to be loaded, or compiled: see `psd_kernels`.
 
-    Raises BadInput for a shape that cannot be.
+    Raises BadInput for a shape that cannot be, or an engine that is not installed.
     """
 
     def __init__(
-        self, bins: int = 1024, overlap: float = 0.5, frames_per_row: int = 256, window: str = "hann"
+        self,
+        bins: int = 1024,
+        overlap: float = 0.5,
+        frames_per_row: int = 256,
+        window: str = "hann",
+        *,
+        hold: Hold = "mean",
+        engine: EngineWanted = "auto",
+        threads: int = 1,
     ) -> None:
-        if not 2 <= bins <= MOST_BINS:
-            raise BadInput(f"psd bins is {bins}: must be 2..{MOST_BINS}")
-        if not 0 <= overlap < 1:
-            raise BadInput(f"psd overlap is {overlap}: must be at least 0 and less than 1")
-        if frames_per_row < 1:
-            raise BadInput(f"psd frames_per_row is {frames_per_row}: must be at least 1")
-        try:
-            shape = np.asarray(scipy.signal.get_window(window, bins), dtype=np.float64)
-        except ValueError as error:
-            raise BadInput(f"psd window is {window!r}: {_one_line(error)}") from error
-        self.bins = bins
-        self.overlap = overlap
-        self.frames_per_row = frames_per_row
-        self.window = window
-        self.hop = max(1, bins - round(bins * overlap))
-        gain = shape.sum()
-        self._enbw_bins = float(bins * np.square(shape).sum() / gain**2)
-        # Each weight twice: real and imaginary parts are weighted as floats, which numpy rounds alike
-        # wherever a frame lies in memory.
-        self._weights: Float32 = np.repeat(shape / gain, 2).astype(np.float32)
+        super().__init__(bins, overlap, frames_per_row, window, hold)
+        if engine not in get_args(EngineWanted):
+            raise BadInput(f"psd engine is {engine!r}: must be auto, fftw or scipy")
+        if not 1 <= threads <= MOST_THREADS:
+            raise BadInput(f"psd threads is {threads}: must be 1..{MOST_THREADS}")
+        has_fftw = engine != "scipy" and psd_fftw.library() is not None
+        if engine == "fftw" and not has_fftw:
+            raise BadInput("psd engine is 'fftw': not here; pip install 'bandwatch[fftw]' brings it")
+        self.engine: Engine = "fftw" if has_fftw else "scipy"
+        self.threads = threads
 
-    @property
-    def enbw_bins(self) -> float:
-        """The window's equivalent noise bandwidth, in bins: 1.5 for hann."""
-        return self._enbw_bins
+    def rows(self, iq: NDArray[Any]) -> Float32:
+        """Whole rows of samples -> float32 [rows, bins] in dBFS/bin.
 
-    @property
-    def samples_per_row(self) -> int:
-        """Samples from the start of one row to that of the next."""
-        return self.frames_per_row * self.hop
-
-    @property
-    def samples_needed(self) -> int:
-        """Samples a single row looks at: a row, and what its last frames reach beyond it."""
-        return self.samples_per_row + self.bins - self.hop
-
-    def rows_in(self, samples: int) -> int:
-        """How many whole rows that many samples give."""
-        return max(0, (samples - (self.bins - self.hop)) // self.samples_per_row)
-
-    def rows(self, iq: Complex64) -> Float32:
-        """Whole rows of samples complex64 [n], full scale 1.0 -> float32 [rows, bins] in dBFS/bin.
-
-        Samples after the last whole row are left out. Raises BadInput where `iq` is not one channel of
-        complex samples.
+        `iq` is complex64 [n], full scale 1.0, or interleaved int8, int16 or uint8 [n, 2], whose full scale
+        `iq_samples` says. It is not copied where it is contiguous. Samples after the last whole row are
+        left out. Raises BadInput where `iq` is not one channel of complex samples.
         """
-        samples = as_samples(iq)
-        count = self.rows_in(samples.shape[0])
+        samples = plain_samples(iq)
+        count = self.rows_in(samples.numbers.shape[0] // 2)
         power_db = np.empty((count, self.bins), np.float32)
-        scratch = np.empty((min(_BLOCK_FRAMES, self.frames_per_row), 2 * self.bins), np.float32)
-        for row in range(count):
-            start = row * self.samples_per_row
-            power_db[row] = self._row(samples[start : start + self.samples_needed], scratch)
+        weights = self.weights(samples.full)
+
+        def fill(rows: slice) -> None:
+            start, end = 2 * rows.start * self.samples_per_row, 2 * rows.stop * self.samples_per_row
+            numbers = samples.numbers[start : end + 2 * (self.bins - self.hop)]
+            part = PlainSamples(numbers, samples.zero, samples.full)
+            power = np.zeros((rows.stop - rows.start, self.bins))
+            (self._by_fftw if self.engine == "fftw" else self._by_scipy)(part, weights, power)
+            if self.hold == "mean":
+                power /= self.frames_per_row
+            power_db[rows] = decibels(power)
+
+        chunks = list(self._chunks(count))
+        if self.threads == 1 or len(chunks) < 2:
+            for rows in chunks:
+                fill(rows)
+        else:
+            with ThreadPoolExecutor(min(self.threads, len(chunks))) as pool:
+                list(pool.map(fill, chunks))
         return power_db
 
-    def _row(self, samples: Complex64, scratch: Float32) -> NDArray[np.float64]:
-        floats = samples.view(np.float32)
-        frames = sliding_window_view(floats, 2 * self.bins)[:: 2 * self.hop]
-        power = np.zeros(self.bins, np.float64)
-        # NaN and infinity are answers here: they show in the row.
-        with np.errstate(invalid="ignore", over="ignore"):
-            for start in range(0, self.frames_per_row, _BLOCK_FRAMES):
-                block = frames[start : start + _BLOCK_FRAMES]
-                weighted = np.multiply(block, self._weights, out=scratch[: block.shape[0]])
-                spectra = np.asarray(scipy.fft.fft(weighted.view(np.complex64), axis=1, overwrite_x=True))
-                parts = spectra.view(np.float32)
-                squares = np.add.reduce(np.square(parts, out=parts), axis=0)
-                power += squares[0::2]
-                power += squares[1::2]
-            power /= self.frames_per_row
-        return 10 * np.log10(np.maximum(np.fft.fftshift(power), np.finfo(np.float32).tiny))
+    def _chunks(self, count: int) -> Iterator[slice]:
+        """Rows 0..count in parts: of bounded memory, and several for each thread: all end together."""
+        parts = 1 if self.threads == 1 else 4 * self.threads
+        step = max(1, min(_CHUNK_SAMPLES // self.bins, -(-count // parts)))
+        for first in range(0, count, step):
+            yield slice(first, min(first + step, count))
 
+    def _by_fftw(self, samples: PlainSamples, weights: Float32, power: NDArray[np.float64]) -> None:
+        from .psd_kernels import rows_by_fftw  # numba takes half a second: only who makes rows loads it
 
-def as_samples(iq: Complex64) -> Complex64:
-    """The samples as contiguous complex64 [n]; raises BadInput where they are not complex samples."""
-    array = np.asarray(iq)
-    if array.ndim != 1 or array.dtype.kind != "c":
-        raise BadInput(
-            f"IQ samples are {array.dtype} of shape {list(array.shape)}: must be complex64 of shape [n]"
+        fftw = psd_fftw.library()
+        assert fftw is not None
+        frame, spectrum, group = (psd_fftw.numbers_aligned(2 * self.bins) for _ in range(3))
+        rows_by_fftw(samples.numbers.dtype)(
+            samples.numbers,
+            self.hop,
+            self.frames_per_row,
+            weights,
+            samples.zero,
+            self.hold == "max",
+            psd_fftw.execute_address(fftw),
+            psd_fftw.plan(self.bins),
+            frame,
+            spectrum,
+            group,
+            power,
         )
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype=np.complex64)
 
+    def _by_scipy(self, samples: PlainSamples, weights: Float32, power: NDArray[np.float64]) -> None:
+        from .psd_kernels import add_frames, weigh_frames
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        weigh, add = weigh_frames(samples.numbers.dtype), add_frames()
+        most = max(1, min(_BLOCK_SAMPLES // self.bins, self.frames_per_row))
+        block = psd_fftw.numbers_aligned(most * 2 * self.bins).reshape(most, 2 * self.bins)
+        group = np.empty(2 * self.bins, np.float32)
+        for row, sums in enumerate(power):
+            group[:] = 0
+            for first in range(0, self.frames_per_row, most):
+                frames = block[: self.frames_per_row - first]
+                start = 2 * self.hop * (row * self.frames_per_row + first)
+                weigh(samples.numbers[start:], self.hop, weights, samples.zero, frames)
+                spectra = np.asarray(
+                    scipy.fft.fft(frames.view(np.complex64), axis=1, overwrite_x=True, workers=1)
+                )
+                add(spectra.view(np.float32), self.hold == "max", group, sums)

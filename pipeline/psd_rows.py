@@ -8,7 +8,8 @@ import numpy as np
 
 from .errors import BadInput
 from .frames import NS_PER_S, Complex64, Gap, IqBlock, PsdFrame, read_only
-from .psd import PowerSpectrum, as_samples
+from .iq_samples import as_samples
+from .psd_shape import PsdShape
 
 CLOCK_LIMIT_NS = 1_000_000
 """A block whose own time departs further from the count of samples than this does not follow the last."""
@@ -29,7 +30,7 @@ class PsdRows:
     Raises BadInput for a block whose samples or rate cannot be used.
     """
 
-    def __init__(self, spectrum: PowerSpectrum) -> None:
+    def __init__(self, spectrum: PsdShape) -> None:
         self._spectrum = spectrum
         self.reset()
 

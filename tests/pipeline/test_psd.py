@@ -1,6 +1,7 @@
 """IQ -> PSD rows: the level a tone reads, scipy's Welch as the oracle, and time counted in samples."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
 
@@ -10,10 +11,12 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bandwatch.pipeline import psd_fftw
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import IqBlock
-from bandwatch.pipeline.psd import SILENCE_DB, PowerSpectrum
+from bandwatch.pipeline.psd import PowerSpectrum
 from bandwatch.pipeline.psd_rows import CLOCK_LIMIT_NS, PsdRows
+from bandwatch.pipeline.psd_shape import SILENCE_DB
 from bandwatch.pipeline.stage import drive
 from bandwatch.tests.jig import assert_is_stage, gap_before, same
 
@@ -45,6 +48,26 @@ def blocks(iq, cuts, rate_hz=RATE_HZ, **changes):
         )
         for seq, (start, end) in enumerate(pairwise(edges))
     ]
+
+
+@pytest.fixture(params=["fftw", "scipy"])
+def engine(request):
+    if request.param == "fftw" and psd_fftw.library() is None:
+        pytest.skip("pyfftw is not installed: the extra `fftw` brings it")
+    return request.param
+
+
+def oracle(spectrum, iq):
+    """Welch's rows (or the maximum of the frames), in float64 from end to end: power, DC in the middle."""
+    weights = scipy.signal.get_window(spectrum.window, spectrum.bins)
+    rows = []
+    for row in range(spectrum.rows_in(len(iq))):
+        start = row * spectrum.samples_per_row
+        samples = iq[start : start + spectrum.samples_needed].astype(np.complex128)
+        frames = np.lib.stride_tricks.sliding_window_view(samples, spectrum.bins)[:: spectrum.hop]
+        power = np.abs(np.fft.fft(frames * weights)) ** 2 / weights.sum() ** 2
+        rows.append(np.fft.fftshift(power.mean(axis=0) if spectrum.hold == "mean" else power.max(axis=0)))
+    return np.array(rows)
 
 
 # Levels
@@ -95,6 +118,90 @@ def test_every_row_is_what_welch_says_of_its_samples(bins, overlap, frames, wind
         np.testing.assert_allclose(power_db, 10 * np.log10(np.fft.fftshift(power)), atol=1e-3)
 
 
+@pytest.mark.parametrize("window", ["hann", "flattop"])
+@pytest.mark.parametrize(("down_db", "allowed_db"), [(60, 1e-4), (80, 1e-3)])
+def test_what_lies_far_below_a_tone_reads_as_in_double_precision(engine, window, down_db, allowed_db):
+    spectrum = PowerSpectrum(window=window, engine=engine)
+    samples = 2 * spectrum.samples_per_row + spectrum.bins
+    sigma = 10 ** (-down_db / 20) * np.sqrt(spectrum.bins / 2 / spectrum.enbw_bins)  # -down_db in a bin
+    iq = noise(samples, sigma) + tone(samples, 100.5 / 1024, 0.9) + tone(samples, -0.31, 1e-2)
+    error_db = spectrum.rows(iq) - 10 * np.log10(oracle(spectrum, iq))
+    assert np.abs(error_db).max() < allowed_db
+
+
+def test_max_hold_reads_the_strongest_frame_of_each_bin(engine):
+    spectrum = PowerSpectrum(64, 0.5, 75, hold="max", engine=engine)
+    iq = noise(3 * spectrum.samples_per_row + 40)
+    iq[1000:1064] += tone(64, 9 / 64)
+    rows = spectrum.rows(iq)
+    np.testing.assert_allclose(rows, 10 * np.log10(oracle(spectrum, iq)), atol=1e-4)
+    assert rows[0, 32 + 9] == pytest.approx(0, abs=2.5)  # a frame of 64 is in it, if not at its middle
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("int8", lambda codes: codes / 128),
+        ("int16", lambda codes: codes / 32768),
+        (">i2", lambda codes: codes / 32768),
+        ("uint8", lambda codes: (codes - 127.5) / 128),
+    ],
+)
+@pytest.mark.parametrize("hold", ["mean", "max"])
+def test_integers_read_as_the_samples_they_stand_for(engine, hold, kind, value):
+    limits = np.iinfo(kind)
+    random = np.random.default_rng(4)
+    codes = random.integers(limits.min, limits.max, (5000, 2), endpoint=True).astype(kind)
+    before = codes.copy()
+    spectrum = PowerSpectrum(128, 0.25, 11, hold=hold, engine=engine)
+    parts = value(codes.astype(np.float64))
+    expected = 10 * np.log10(oracle(spectrum, parts[:, 0] + 1j * parts[:, 1]))
+    np.testing.assert_allclose(spectrum.rows(codes), expected, atol=1e-4)
+    assert same(codes, before)
+
+
+def test_integers_may_be_strided_read_only_or_begin_anywhere_in_memory(engine):
+    spectrum = PowerSpectrum(64, frames_per_row=4, engine=engine)
+    codes = np.random.default_rng(5).integers(-32768, 32767, (1000, 2)).astype(np.int16)
+    expected = spectrum.rows(codes)
+    assert same(spectrum.rows(np.stack([codes, codes], axis=1)[:, 1]), expected)
+    shifted = np.frombuffer(b"x" + codes.tobytes(), np.int16, offset=1).reshape(-1, 2)
+    assert same(spectrum.rows(shifted), expected)
+
+
+def test_the_middle_of_unsigned_codes_is_silence_only_between_two_of_them():
+    # An RTL2832 that hears nothing says 127 and 128 in turn: half a code, 48 dB below full scale.
+    spectrum = PowerSpectrum(64, frames_per_row=4)
+    assert spectrum.rows(np.full((1000, 2), 128, np.uint8)).max() == pytest.approx(
+        20 * np.log10(np.sqrt(2) * 0.5 / 128), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("threads", [2, 3, 16])
+@pytest.mark.parametrize("hold", ["mean", "max"])
+def test_threads_never_change_a_bit(engine, hold, threads):
+    iq = noise(50 * 64 * 40 + 64)
+    alone = PowerSpectrum(128, 0.5, 40, hold=hold, engine=engine).rows(iq)
+    shared = PowerSpectrum(128, 0.5, 40, hold=hold, engine=engine, threads=threads)
+    assert same(shared.rows(iq), alone)
+
+
+def test_one_spectrum_serves_many_threads_at_once(engine):
+    spectrum = PowerSpectrum(256, frames_per_row=20, engine=engine)
+    pieces = [noise(20_000, seed=seed) for seed in range(24)]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(spectrum.rows, pieces))
+    assert same(together, [spectrum.rows(piece) for piece in pieces])
+
+
+def test_rows_do_not_depend_on_which_came_before(engine):
+    spectrum = PowerSpectrum(100, 0.3, 70, engine=engine)
+    iq = noise(12 * spectrum.samples_per_row + 100)
+    rows = spectrum.rows(iq)
+    singly = [spectrum.rows(iq[row * spectrum.samples_per_row :])[0] for row in range(12)]
+    assert same(np.stack(singly), rows)
+
+
 def test_white_noise_reads_its_power_in_the_equivalent_noise_bandwidth():
     spectrum = PowerSpectrum(bins=256, frames_per_row=4000)
     assert spectrum.enbw_bins == pytest.approx(1.5)
@@ -112,9 +219,10 @@ def test_silence_reads_a_finite_floor():
     assert pytest.approx(-379.3, abs=0.1) == SILENCE_DB
 
 
+@pytest.mark.parametrize("hold", ["mean", "max"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, complex(0, np.nan)])
-def test_a_sample_that_is_not_a_number_spoils_its_own_row_only(value):
-    spectrum = PowerSpectrum(bins=64, frames_per_row=40)
+def test_a_sample_that_is_not_a_number_spoils_its_own_row_only(engine, hold, value):
+    spectrum = PowerSpectrum(bins=64, frames_per_row=40, hold=hold, engine=engine)
     iq = noise(4 * spectrum.samples_per_row + 32)
     clean = spectrum.rows(iq)
     iq[spectrum.samples_per_row + 200] = value
@@ -155,6 +263,9 @@ def test_strided_double_and_read_only_samples_read_the_same():
         ({"overlap": float("nan")}, "psd overlap is nan: must be at least 0 and less than 1"),
         ({"frames_per_row": 0}, "psd frames_per_row is 0: must be at least 1"),
         ({"window": "hanning!"}, "psd window is 'hanning!': "),
+        ({"hold": "min"}, "psd hold is 'min': must be mean or max"),
+        ({"engine": "mkl"}, "psd engine is 'mkl': must be auto, fftw or scipy"),
+        ({"threads": 0}, "psd threads is 0: must be 1..256"),
     ],
 )
 def test_a_shape_that_cannot_be_is_refused_by_name(changes, message):
@@ -169,10 +280,15 @@ def test_a_shape_that_cannot_be_is_refused_by_name(changes, message):
     [
         (np.zeros((2, 8), np.complex64), "complex64 of shape [2, 8]"),
         (np.zeros(8, np.float32), "float32 of shape [8]"),
+        (np.zeros(8, np.int16), "int16 of shape [8]"),
+        (np.zeros((8, 3), np.int8), "int8 of shape [8, 3]"),
+        (np.zeros((8, 2), np.uint16), "uint16 of shape [8, 2]"),
     ],
 )
 def test_what_is_not_one_channel_of_samples_is_refused(iq, found):
-    with pytest.raises(BadInput, match="must be complex64 of shape") as refused:
+    with pytest.raises(
+        BadInput, match=r"must be complex64 of shape \[n\], or int8, int16 or uint8 of shape \[n, 2\]"
+    ) as refused:
         PowerSpectrum().rows(iq)
     assert found in str(refused.value)
 
@@ -199,10 +315,11 @@ def test_rows_of_the_stage_are_those_of_the_spectrum_wherever_memory_puts_them()
     assert same(np.stack([frame.power_db for frame in frames]), small().rows(iq))
 
 
-def test_the_stage_keeps_its_contract():
+@pytest.mark.parametrize("hold", ["mean", "max"])
+def test_the_stage_keeps_its_contract(hold):
     # Blocks of two and a half rows.
     assert_is_stage(
-        lambda: PsdRows(small()),
+        lambda: PsdRows(PowerSpectrum(bins=64, frames_per_row=40, hold=hold)),
         blocks(noise(32_000), range(3200, 32_000, 3200)),
         make_gap=gap_before,
         gap_forgets=False,
