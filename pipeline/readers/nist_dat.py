@@ -292,5 +292,5 @@ FORMAT = Format(
     suffixes=(".dat",),
     open=_open,
     matches=_matches,
-    keys=("start", "step_seconds", "unit", "node", "band"),
+    keys=("start", "step_seconds", "unit", "node", "band", "format"),
 )

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import Any
 
+from .byte_search import growing_blocks
+
 LARGEST_HEADER_BYTES = 256 * 1024
 MOST_FALSE_HEADERS = 10_000
-_BLOCK_BYTES = 1024 * 1024
 _PREFIX_BYTES = 24  # more than the longest length in front of a header, with its line end
 
 _PREFIX = re.compile(rb"[\r\n ]*(\d{1,7})[\r\n ]*(?=\{)")
@@ -50,22 +51,19 @@ def next_message(stream: BufferedReader, at: int) -> Message | None:
     Power values can look like the beginning of one, so it must be JSON with a `Type` to the last brace;
     after 10,000 that look like one and are not, no more is looked for.
     """
-    stream.seek(at)
-    tail, tail_at, false = b"", at, 0
-    while block := stream.read(_BLOCK_BYTES):
-        held = tail + block
-        for found in _BRACE.finditer(held, max(0, len(tail) - 1)):
-            brace_at = tail_at + found.end() - 1
-            before = held[max(0, found.end() - 1 - _PREFIX_BYTES) : found.end() - 1]
-            message = _message_before(stream, brace_at, before)
+    false = 0
+    looked_at = at
+    for block_at, block in growing_blocks(stream, at, _PREFIX_BYTES):
+        for found in _BRACE.finditer(block, max(0, looked_at - 1 - block_at)):
+            brace = found.end() - 1
+            before = block[max(0, brace - _PREFIX_BYTES) : brace]
+            message = _message_before(stream, block_at + brace, before)
             if message is not None:
                 return message
             false += 1
             if false > MOST_FALSE_HEADERS:
                 return None
-        tail_at += max(0, len(held) - _PREFIX_BYTES)
-        tail = held[-_PREFIX_BYTES:]
-        stream.seek(tail_at + len(tail))
+        looked_at = block_at + len(block)
     return None
 
 
