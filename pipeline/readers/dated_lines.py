@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from ..limits import BINS_RANGE, MOST_CENTER_HZ
 from .local_clock import LocalClock
 
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
+BUFFER_BYTES = 256 * 1024
 COLUMNS = "date, time, Hz low, Hz high, Hz step, samples, dB, dB, ..."
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -44,12 +46,13 @@ class DatedLine:
         return round((self.high_hz - self.low_hz) / self.step_hz)
 
 
-def dated_lines(path: Path, clock: LocalClock) -> Iterator[DatedLine | str]:
-    """Every line in order; a text for each that cannot be read, or has values that cannot.
+def dated_lines(path: Path, clock: LocalClock, *, look_at_values: bool = True) -> Iterator[DatedLine | str]:
+    """Every line in order, and a text for each that cannot be read.
 
+    With `look_at_values` also one for each line with values that cannot; such a line comes all the same.
     Memory: a line, of at most 16 MiB.
     """
-    with path.open("rb") as stream:
+    with path.open("rb", buffering=BUFFER_BYTES) as stream:
         number = 0
         while line := stream.readline(LONGEST_LINE_BYTES):
             number += 1
@@ -60,9 +63,9 @@ def dated_lines(path: Path, clock: LocalClock) -> Iterator[DatedLine | str]:
             if not ended and not _at_end(stream, line):
                 yield f"{place}: longer than {LONGEST_LINE_BYTES} bytes, the limit: left out"
                 continue
-            if not line.strip():
+            if line.isspace():
                 continue
-            yield from _read(place, line, clock)
+            yield from _read(place, line, clock, look_at_values)
             if not ended:
                 yield f"{place}: no line end: its last value may be cut"
 
@@ -72,7 +75,7 @@ def first_dated(path: Path, head: bytes) -> DatedLine | None:
     start = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if not _DATED.match(start):
         return None
-    for line in dated_lines(path, LocalClock(None)):
+    for line in dated_lines(path, LocalClock(None), look_at_values=False):
         return None if isinstance(line, str) else line
     return None
 
@@ -80,13 +83,13 @@ def first_dated(path: Path, head: bytes) -> DatedLine | None:
 def numbers(values: bytes) -> NDArray[np.float64]:
     """Values between commas, float64 [n]; NaN for what is not a number."""
     cells = values.split(b",")
-    try:
-        return np.array(cells, dtype=np.float64)
-    except ValueError:
-        return np.array([_number(cell) for cell in cells])
+    if b"_" not in values:  # Python reads 1_000 as a number, the field does not
+        with suppress(ValueError):  # read again below, cell by cell
+            return np.array(cells, dtype=np.float64)
+    return np.array([_number(cell) for cell in cells])
 
 
-def _read(place: str, line: bytes, clock: LocalClock) -> Iterator[DatedLine | str]:
+def _read(place: str, line: bytes, clock: LocalClock, look_at_values: bool) -> Iterator[DatedLine | str]:
     cells = line.rstrip(b", \t\r\n").split(b",", 6)
     if len(cells) < 7:
         yield f"{place}: {len(cells)} columns; limit: {COLUMNS}: left out"
@@ -108,21 +111,26 @@ def _read(place: str, line: bytes, clock: LocalClock) -> Iterator[DatedLine | st
         return
     if told is not None:
         yield f"{place}: {told}"
-    left = values.translate(None, _NUMBER_BYTES)
-    if left and not _NOT_FINITE.fullmatch(left):
-        wrong = sum(not _is_number(cell) for cell in values.split(b","))
-        if wrong:
-            yield f"{place}: {wrong} of {count} values are not numbers: NaN in their place"
+    if look_at_values and (wrong := _unreadable(values)):
+        yield f"{place}: {wrong} of {count} values are not numbers: NaN in their place"
     yield DatedLine(place, time_ns, cells[2], low_hz, high_hz, step_hz, values, count)
 
 
-def _at_end(stream: BufferedReader, line: bytes) -> bool:
+def _at_end(stream: BinaryIO, line: bytes) -> bool:
     """Whether a line without an end is the file's last; where it is too long, the rest of it is skipped."""
     if len(line) < LONGEST_LINE_BYTES:
         return True
     while line and not line.endswith(b"\n"):
         line = stream.readline(LONGEST_LINE_BYTES)
     return False
+
+
+def _unreadable(values: bytes) -> int:
+    """How many values hold bytes that no number does: digits out of order are not looked for."""
+    left = values.translate(None, _NUMBER_BYTES)
+    if _NOT_FINITE.fullmatch(left):
+        return 0
+    return sum(not _is_number(cell) for cell in values.split(b","))
 
 
 def _number(cell: bytes) -> float:

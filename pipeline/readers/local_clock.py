@@ -21,8 +21,8 @@ class LocalClock:
     """Reads the stamps of one pass over a file, in order; without a zone they are UTC.
 
     A time that comes twice, in the hour after a zone sets its clocks back, is the one nearer to the stamp
-    before it, and the first of the two where there is none. A time that never was, in the hour that is
-    skipped, is counted on from before the change.
+    before it, the later of two as near, and the first where there is no stamp before. A time that never
+    was, in the hour that is skipped, is counted on from before the change.
     """
 
     def __init__(self, zone: ZoneInfo | None) -> None:
@@ -64,7 +64,7 @@ class LocalClock:
         if self._before_ns is None:
             return first, None
         before = self._before_ns // NS_PER_S
-        return (first if abs(first - before) <= abs(second - before) else second), None
+        return (first if abs(first - before) < abs(second - before) else second), None
 
     def _offset(self, moment: datetime, fold: int) -> int:
         """Seconds that the zone is ahead of UTC; `fold` as in PEP 495."""

@@ -26,6 +26,7 @@ from .reader import Format, Opening
 
 NAME = "rtl_power"
 STEP_ROUNDING_HZ = 0.005
+WIDTH_ROUNDING_HZ = 2.0
 MOST_CROPPED_BINS = 2
 
 
@@ -34,7 +35,7 @@ def open_rtl_power(path: Path, sidecar: Sidecar, opening: Opening) -> SweptRows:
     zone = sidecar.time_zone or opening.time_zone
 
     def lines(with_power: bool) -> Iterator[SpectrumLine | str]:
-        for line in dated_lines(path, LocalClock(zone)):
+        for line in dated_lines(path, LocalClock(zone), look_at_values=not with_power):
             yield line if isinstance(line, str) else _spectrum(line, with_power)
 
     return SweptRows(
@@ -83,15 +84,26 @@ def _bins(line: DatedLine) -> int:
 def _as_said(line: DatedLine, bins: int) -> bool:
     """Whether that many bins fit Hz low, high and step, all rounded, and whatever was cropped."""
     width_hz = line.high_hz - line.low_hz
-    fewest = (width_hz - 1) / (line.step_hz + STEP_ROUNDING_HZ)
-    most = (width_hz + 2) / max(line.step_hz - STEP_ROUNDING_HZ, STEP_ROUNDING_HZ) + MOST_CROPPED_BINS
+    fewest = width_hz / (line.step_hz + STEP_ROUNDING_HZ)
+    most = (width_hz + WIDTH_ROUNDING_HZ) / max(
+        line.step_hz - STEP_ROUNDING_HZ, STEP_ROUNDING_HZ
+    ) + MOST_CROPPED_BINS
     return bins > 0 and fewest - 0.5 < bins < most + 0.5
 
 
 def _exact_step(line: DatedLine, bins: int) -> float:
-    """The step by the width of the hop, which is less rounded; as many bins as an FFT has are not cropped."""
-    width_bins = bins if bins & (bins - 1) == 0 else line.bins_said
-    exact_hz = (line.high_hz - line.low_hz) / max(width_bins, 1)
+    """The step by the width of the hop, which is less rounded.
+
+    As many bins as an FFT has were not cropped; of others, between 0 and 2 bins more were written than
+    lie in the width. Where the rounded step leaves that open it is taken as 1, which is half a bin wrong
+    at most.
+    """
+    width_hz = line.high_hz - line.low_hz
+    beyond = (0,) if bins & (bins - 1) == 0 else (1, 0, 2)
+    possible = [width_hz / (bins - more) for more in beyond]
+    slack_hz = STEP_ROUNDING_HZ + WIDTH_ROUNDING_HZ / bins
+    fitting = [step_hz for step_hz in possible if abs(step_hz - line.step_hz) <= slack_hz]
+    exact_hz = fitting[0] if fitting else line.step_hz
     return min(max(exact_hz, line.step_hz - STEP_ROUNDING_HZ), line.step_hz + STEP_ROUNDING_HZ)
 
 

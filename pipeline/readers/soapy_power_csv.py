@@ -26,7 +26,7 @@ def open_soapy_power(path: Path, sidecar: Sidecar, opening: Opening) -> SweptRow
     del opening  # its time zone is for files of local times; these are UTC unless the sidecar says else
 
     def lines(with_power: bool) -> Iterator[SpectrumLine | str]:
-        for line in dated_lines(path, LocalClock(sidecar.time_zone)):
+        for line in dated_lines(path, LocalClock(sidecar.time_zone), look_at_values=not with_power):
             yield line if isinstance(line, str) else _spectrum(line, with_power)
 
     return SweptRows(
