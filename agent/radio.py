@@ -9,12 +9,25 @@ from collections.abc import Callable
 from ..config.schema import Band, Psd, RadioSource
 from ..pipeline import radio_source
 from ..pipeline.psd import PowerSpectrum
+from ..pipeline.psd_shape import PsdShape
 from ..pipeline.soapy_settings import RadioSettings
 
 
-def spectrum_of(psd: Psd) -> PowerSpectrum:
-    """The spectrum that a band's settings ask for."""
-    return PowerSpectrum(psd.bins, psd.overlap, psd.frames_per_row, psd.window)
+def spectrum_of(psd: Psd) -> PsdShape:
+    """The spectrum that a band's settings ask for; raises BadInput where its engine is not installed."""
+    if psd.engine == "torch":
+        from ..models.torch_psd import TorchPowerSpectrum  # torch takes seconds to load
+
+        return TorchPowerSpectrum(psd.bins, psd.overlap, psd.frames_per_row, psd.window, hold=psd.hold)
+    return PowerSpectrum(
+        psd.bins,
+        psd.overlap,
+        psd.frames_per_row,
+        psd.window,
+        hold=psd.hold,
+        engine=psd.engine,
+        threads=psd.threads,
+    )
 
 
 def radio_of(

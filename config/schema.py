@@ -72,6 +72,9 @@ class Psd(Section):
     overlap: float = Field(default=0.5, ge=0, lt=1)
     frames_per_row: int = Field(default=256, ge=1, le=1_000_000)
     window: Literal["hann", "flattop"] = "hann"
+    hold: Literal["mean", "max"] = "mean"
+    engine: Literal["auto", "fftw", "scipy", "torch"] = "auto"
+    threads: int = Field(default=1, ge=1, le=256)
 
 
 class Segments(Section):

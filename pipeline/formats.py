@@ -7,6 +7,9 @@ from pathlib import Path
 
 from .errors import BadInput
 from .matrix_rows import MatrixRows
+from .readers.es_sensor_csv import FORMAT as ES_SENSOR
+from .readers.hackrf_sweep_binary import FORMAT as HACKRF_SWEEP_BINARY
+from .readers.hackrf_sweep_csv import FORMAT as HACKRF_SWEEP
 from .readers.hdf5 import Hdf5Matrix
 from .readers.headerless_csv import CsvMatrix
 from .readers.mat_iq import FORMAT as MAT
@@ -18,6 +21,8 @@ from .readers.npz_frames import FORMAT as NPZ_FRAMES
 from .readers.raw_iq import FORMATS as RAW_IQ
 from .readers.reader import HEAD_BYTES, Format
 from .readers.rtl_power_csv import FORMAT as RTL_POWER
+from .readers.sigmf_iq import FORMAT as SIGMF
+from .readers.soapy_power_binary import FORMAT as SOAPY_POWER_BINARY
 from .readers.soapy_power_csv import FORMAT as SOAPY_POWER
 from .readers.wav_iq import FORMAT as WAV
 from .sidecar import MATRIX_KEYS, Sidecar
@@ -54,9 +59,14 @@ FORMATS: tuple[Format, ...] = (
         "dataset",
     ),
     NIST_DAT,
+    SIGMF,
     WAV,
     MAT,
     *RAW_IQ,
+    SOAPY_POWER_BINARY,
+    HACKRF_SWEEP_BINARY,
+    HACKRF_SWEEP,
+    ES_SENSOR,
     RTL_POWER,
     SOAPY_POWER,
     _matrix_format("csv", (".csv",), lambda path, _: CsvMatrix(path)),
@@ -64,8 +74,9 @@ FORMATS: tuple[Format, ...] = (
 
 
 def known_suffixes() -> list[str]:
-    """Every suffix that some format has, in order, once."""
-    return list(dict.fromkeys(suffix for each in FORMATS for suffix in each.suffixes))
+    """Every suffix that some format has, in order, once; those of compressed files are left out."""
+    suffixes = (suffix for each in FORMATS for suffix in each.suffixes)
+    return [suffix for suffix in dict.fromkeys(suffixes) if not suffix.endswith(".zst")]
 
 
 def format_of(path: Path, sidecar: Sidecar) -> Format:

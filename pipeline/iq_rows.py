@@ -11,6 +11,7 @@ import numpy as np
 from .errors import BadInput
 from .frames import NS_PER_S, Float32, Gap, PsdFrame, read_only
 from .psd import PowerSpectrum
+from .psd_shape import PsdShape
 from .readers.iq_reader import Capture, IqReader, Samples
 from .readers.reader import Identity, Opening, RowFacts
 
@@ -71,7 +72,7 @@ class IqRows:
     rows, whose `center_hz` changes. Memory: 2 million samples, or one row's.
     """
 
-    def __init__(self, iq: IqReader, spectrum: PowerSpectrum, channel: int) -> None:
+    def __init__(self, iq: IqReader, spectrum: PsdShape, channel: int) -> None:
         self.iq = iq
         self.spectrum = spectrum
         self.channel = channel

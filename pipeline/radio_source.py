@@ -9,8 +9,8 @@ from contextlib import closing
 
 from .errors import BadInput
 from .frames import NS_PER_S, Gap, IqBlock, PsdFrame
-from .psd import PowerSpectrum
 from .psd_rows import PsdRows
+from .psd_shape import PsdShape
 from .radio_blocks import RadioBlocks
 from .soapy import RadioLost, SoapyRadio
 from .soapy_settings import RadioSettings
@@ -42,7 +42,7 @@ class RadioSource:
     def __init__(
         self,
         settings: RadioSettings,
-        spectrum: PowerSpectrum,
+        spectrum: PsdShape,
         *,
         node: str,
         band: str,

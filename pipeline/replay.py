@@ -14,7 +14,7 @@ from .errors import BadInput
 from .formats import format_of, known_suffixes
 from .frames import Gap, PsdFrame
 from .limits import LATEST_DAY, LATEST_NS, LONGEST_NAME, MOST_CENTER_HZ, as_name
-from .psd import PowerSpectrum
+from .psd_shape import PsdShape
 from .readers.iq_reader import IqReader
 from .readers.reader import FrameReader, Identity, Opening, RowFacts
 from .recording import Recording
@@ -29,7 +29,7 @@ def open_recording(
     node: str | None = None,
     band: str | None = None,
     time_zone: ZoneInfo | None = None,
-    spectrum: PowerSpectrum | None = None,
+    spectrum: PsdShape | None = None,
     channel: int = 0,
 ) -> Recording:
     """A recording ready to be iterated; `node` and `band` go before the sidecar's.
@@ -62,7 +62,7 @@ def open_recording(
 
 
 def open_channels(
-    path: str | Path, *, time_zone: ZoneInfo | None = None, spectrum: PowerSpectrum | None = None
+    path: str | Path, *, time_zone: ZoneInfo | None = None, spectrum: PsdShape | None = None
 ) -> list[Recording]:
     """Every channel of a recording, each a band of its own; see `open_recording`."""
     first = open_recording(path, time_zone=time_zone, spectrum=spectrum)

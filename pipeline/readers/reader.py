@@ -9,7 +9,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from ..frames import Gap, PowerUnit, PsdFrame
-from ..psd import PowerSpectrum
+from ..psd_shape import PsdShape
 from ..sidecar import Sidecar
 
 HEAD_BYTES = 4096
@@ -76,7 +76,7 @@ class Opening:
     """
 
     time_zone: ZoneInfo | None = None
-    spectrum: PowerSpectrum | None = None
+    spectrum: PsdShape | None = None
     channel: int = 0
 
 

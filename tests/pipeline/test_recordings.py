@@ -457,6 +457,9 @@ def test_what_is_no_matrix_of_levels_is_refused(
         tmp_path / f"band{suffix}", values, **({"dataset": "power"} if suffix == ".h5" else {})
     )
     said = refusal(path)
+    if suffix == ".npz" and values.dtype.kind == "c":  # taken for samples, of which this sidecar says nothing
+        assert said.startswith("band.npz.yaml: 'bin_hz' says nothing of a iq_frames recording")
+        return
     assert said.startswith(f"band{suffix}: ")
     assert message in said
 
