@@ -116,7 +116,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
     return SweptRows(
         path,
         lines,
-        format="es-sensor-csv",
+        format="es_sensor",
         value_type="text",
         unit=sidecar.unit or "dB",
         problems=problems,
@@ -127,7 +127,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
 
 
 FORMAT = Format(
-    name="es-sensor-csv",
+    name="es_sensor",
     suffixes=(".csv",),
     open=_open,
     matches=_matches,

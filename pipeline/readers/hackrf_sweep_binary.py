@@ -120,7 +120,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
     return SweptRows(
         path,
         HackrfSweepLines(path, sidecar.start_ns, sidecar.step_ns),
-        format="hackrf-sweep-binary",
+        format="hackrf_sweep_binary",
         value_type="float32",
         unit=sidecar.unit or "dBFS/bin",
         notes=NOTES,
@@ -132,7 +132,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
 
 
 FORMAT = Format(
-    name="hackrf-sweep-binary",
+    name="hackrf_sweep_binary",
     suffixes=(".bin", ".sweep"),
     open=_open,
     matches=_matches,

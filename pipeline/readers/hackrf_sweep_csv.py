@@ -40,7 +40,7 @@ class HackrfSweepTexts:
 
     def __call__(self, with_power: bool) -> Iterator[SpectrumLine | str]:
         """A pass over the file, as `SweptRows` takes it."""
-        for line in dated_lines(self._path, LocalClock(self._zone)):
+        for line in dated_lines(self._path, LocalClock(self._zone), look_at_values=not with_power):
             if isinstance(line, str):
                 yield line
             elif line.count != line.bins_said:
@@ -67,7 +67,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
     return SweptRows(
         path,
         HackrfSweepTexts(path, zone),
-        format="hackrf-sweep-csv",
+        format="hackrf_sweep",
         value_type="text",
         unit=sidecar.unit or "dBFS/bin",
         problems=() if zone else (UNKNOWN_ZONE,),
@@ -81,7 +81,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
 
 
 FORMAT = Format(
-    name="hackrf-sweep-csv",
+    name="hackrf_sweep",
     suffixes=(".csv", ".sweep"),
     open=_open,
     matches=_matches,

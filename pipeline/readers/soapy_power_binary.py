@@ -160,7 +160,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
     return SweptRows(
         path,
         lines,
-        format="soapy-power-binary",
+        format="soapy_power_binary",
         value_type="float32",
         unit=sidecar.unit or "dBFS/Hz",
         problems=() if zone else (UNKNOWN_OFFSET,),
@@ -171,7 +171,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
 
 
 FORMAT = Format(
-    name="soapy-power-binary",
+    name="soapy_power_binary",
     suffixes=(".bin", ".soapy"),
     open=_open,
     matches=_matches,

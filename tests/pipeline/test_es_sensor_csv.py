@@ -142,7 +142,7 @@ def test_it_is_told_from_other_tables(tmp_path):
 
 @pytest.mark.parametrize("content", ["", "\n\n", "1.5,2.5\n", "1780000000.5,100000000,\n", "\0" * 99])
 def test_what_is_no_recording_is_refused_in_one_line(tmp_path, content):
-    with pytest.raises(BadInput, match="no line of es-sensor-csv can be read") as error:
+    with pytest.raises(BadInput, match="no line of es_sensor can be read") as error:
         opened(tmp_path / "a.csv", content)
     assert "\n" not in str(error.value)
 

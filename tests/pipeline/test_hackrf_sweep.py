@@ -213,7 +213,7 @@ def test_what_is_no_recording_is_refused_in_one_line(tmp_path, content):
     with pytest.raises(BadInput, match=r"does not begin with a record; limit: its length") as error:
         open_binary(tmp_path / "a.bin", content)
     assert "\n" not in str(error.value)
-    with pytest.raises(BadInput, match="no line of hackrf-sweep-csv can be read"):
+    with pytest.raises(BadInput, match="no line of hackrf_sweep can be read"):
         open_csv(tmp_path / "a.csv", content)
 
 

@@ -157,7 +157,7 @@ FLAWS = [
 
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_a_header_that_cannot_be_is_no_record(tmp_path, flaw):
-    said = r"no line of soapy-power-binary can be read: byte 0: \d+ bytes are no record"
+    said = r"no line of soapy_power_binary can be read: byte 0: \d+ bytes are no record"
     with pytest.raises(BadInput, match=said):
         opened(tmp_path / "a.bin", record(100e6, START.timestamp(), powers(0), **flaw))
 
