@@ -92,6 +92,8 @@ def _vector_in(path: Path, name: str, dataset: h5py.Dataset) -> _Mat73Vector | N
     if across != 1 if paired else (len(shape) != 2 or shape[0] != 2):
         return None
     owner = f"{path}: '{name}'"
+    if dataset.external or dataset.is_virtual:
+        raise BadInput(f"{owner}: stands in other files; limit: values in this one")
     if dataset.chunks is not None:
         chunk_bytes = int(np.prod(dataset.chunks, dtype=np.float64)) * dtype.itemsize
         if chunk_bytes > LARGEST_CHUNK_BYTES:

@@ -208,8 +208,10 @@ def _matches(path: Path, _head: bytes) -> bool:
             headers = _headers(path, archive).values()
     except BadInput:
         return False
-    levels = any(len(each.shape) == 2 and each.dtype.kind in "iuf" for each in headers)
-    return not levels and any(map(_is_frames, headers))
+    frames = {each.shape[0] for each in headers if _is_frames(each)}
+    # A matrix of as many rows as there are frames labels them (one column a class).
+    real = (each for each in headers if len(each.shape) == 2 and each.dtype.kind in "iuf")
+    return bool(frames) and all(each.shape[0] in frames for each in real)
 
 
 FORMAT = Format(name="iq_frames", suffixes=(".npz",), open=_open, matches=_matches, keys=(*IQ_KEYS, "array"))

@@ -168,6 +168,10 @@ def test_a_version_73_file_that_promises_more_than_it_holds_is_refused(tmp_path)
         file.create_dataset("x", (1 << 24, 1), pair, chunks=(1 << 24, 1))
     with pytest.raises(BadInput, match="chunks of 134,217,728 bytes; limit: 67,108,864"):
         opened(path, sample_rate_hz=1.0)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (99, 1), pair, external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)])
+    with pytest.raises(BadInput, match="stands in other files; limit: values in this one"):
+        opened(path, sample_rate_hz=1.0)
 
 
 def test_real_recordings_of_matlab_open_by_themselves():

@@ -65,6 +65,7 @@ def test_an_npz_of_levels_or_of_both_is_not_taken_for_frames(tmp_path):
     for arrays, is_frames in (
         ({"X": X, "y": np.zeros(50)}, True),
         ({"iq": IQ}, True),
+        ({"X": X, "one_hot": np.zeros((50, 11))}, True),
         ({"power": np.zeros((9, 9))}, False),
         ({"X": X, "power": np.zeros((9, 9))}, False),
         ({"cube": np.zeros((9, 3, 9))}, False),
