@@ -99,7 +99,7 @@ class Recording:
         self._breaks, self._breaks_beyond = [], 0
         last: PsdFrame | None = None
         gap: Gap | None = None
-        for item in items:
+        for item in self._named(items):
             if isinstance(item, Gap):
                 gap = item
             else:
@@ -112,12 +112,23 @@ class Recording:
                     self._broken_rows.add(item.seq)
             yield item
 
+    def _named(self, items: Iterator[PsdFrame | Gap]) -> Iterator[PsdFrame | Gap]:
+        try:
+            yield from items
+        except BadInput as refusal:
+            raise naming(self.path, refusal) from None
+
     def _tell(self, gap: Gap, step_ns: int, row: int) -> None:
         if len(self._breaks) == MOST_BREAKS:
             self._breaks_beyond += 1
         else:
             reason = "clock" if gap.reason == "clock" else "source"
             self._breaks.append(Break(row, reason, gap.lost_rows, step_ns))
+
+
+def naming(path: Path, refusal: BadInput) -> BadInput:
+    """The same error, with the file's name in it: what makes rows of samples knows no file."""
+    return refusal if str(path) in str(refusal) else BadInput(f"{path}: {refusal}")
 
 
 def _between(

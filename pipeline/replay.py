@@ -17,7 +17,7 @@ from .limits import LATEST_DAY, LATEST_NS, LONGEST_NAME, MOST_CENTER_HZ, as_name
 from .psd_shape import PsdShape
 from .readers.iq_reader import IqReader
 from .readers.reader import FrameReader, Identity, Opening, RowFacts
-from .recording import Recording
+from .recording import Recording, naming
 from .sidecar import Sidecar, check_keys, checked_name, read_sidecar
 
 DEFAULT_NODE = "recording"
@@ -56,6 +56,8 @@ def open_recording(
         )
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+    except BadInput as refusal:
+        raise naming(path, refusal) from None
     recording = Recording(path, reader, identity)
     _refuse_axes_out_of_range(recording)
     return recording
