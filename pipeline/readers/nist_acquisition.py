@@ -15,10 +15,12 @@ import numpy as np
 from ..errors import BadInput
 from ..frames import NS_PER_S
 from ..limits import BINS_RANGE, LATEST_DAY, LATEST_NS, MOST_CENTER_HZ, MOST_STEP_HZ
+from .byte_search import growing_blocks
 from .nist_messages import Message, numeric
 
 LONGEST_TEXT_BYTES = 16 * 1024 * 1024
 _BINARY = re.compile(r"binary\W*(int8|int16|float32)", re.IGNORECASE)
+_TEXT_END = re.compile(rb"[\]{]")
 _BIG_ENDIAN = ("network", "big endian")
 _MOST_SECONDS = LATEST_NS // NS_PER_S
 
@@ -96,17 +98,34 @@ def data_type(fields: dict[str, Any]) -> np.dtype | None:
 
 def text_block(stream: BufferedReader, at: int) -> tuple[int, list[float]]:
     """Values of a block of text, `[v, v, ...]`, that begins at byte `at`; the byte after it comes first."""
+    end, whole = _end_of_text(stream, at)
     stream.seek(at)
-    text = stream.read(LONGEST_TEXT_BYTES + 1)
-    end = text.find(b"]")
-    if not text.lstrip().startswith(b"[") or (end < 0 and len(text) > LONGEST_TEXT_BYTES):
-        raise BadInput(f"no values between [ and ] after it; limit: {LONGEST_TEXT_BYTES} bytes of them")
-    # Of a block that is cut the last value may be too.
-    cells = (text if end < 0 else text[:end]).lstrip()[1:].split(b",")[: None if end >= 0 else -1]
+    text = stream.read(end - at)
+    if not text.lstrip().startswith(b"["):
+        raise BadInput("no values between [ and ] after it; limit: [v, v, ...]")
+    if not whole:
+        # The last value may be cut too, and the length of the next header follows it.
+        text = text[: text.rfind(b",") + 1]
+        end = at + len(text)
+    cells = text.lstrip().removeprefix(b"[").removesuffix(b"]").split(b",")
     try:
-        return at + (len(text) if end < 0 else end + 1), [float(cell) for cell in cells if cell.strip()]
+        return end, [float(cell) for cell in cells if cell.strip()]
     except ValueError:
         raise BadInput("its values are not numbers between commas; limit: [v, v, ...]") from None
+
+
+def _end_of_text(stream: BufferedReader, at: int) -> tuple[int, bool]:
+    """Where a block of text ends and whether that is its own end: it is cut where another header stands."""
+    end = at
+    for block_at, block in growing_blocks(stream, at, 0):
+        found = _TEXT_END.search(block)
+        if found is not None:
+            whole = found[0] == b"]"
+            return block_at + found.end() - (not whole), whole
+        end = block_at + len(block)
+        if end - at > LONGEST_TEXT_BYTES:
+            raise BadInput(f"more than {LONGEST_TEXT_BYTES} bytes of values as text; limit: as many")
+    return end, False
 
 
 def after_calibration(stream: BufferedReader, message: Message) -> int:

@@ -100,6 +100,15 @@ def test_bursts_of_text_with_a_calibration_before_them(tmp_path):
     assert reader.facts.step_ns == 2 * SECOND
 
 
+def test_text_that_is_cut_keeps_its_whole_rows(tmp_path):
+    cut = data(nM=3, td=3.0, DataType="ASCII") + b"[1,2,3,4,5,6,7,8,9,10,11,1"
+    reader = opened(tmp_path / "a.dat", cut + data(nM=2, td=2.0, t=T + 3) + powers(2).tobytes())
+    np.testing.assert_array_equal(
+        [each.power_db for each in items(reader)], [[1, 2, 3, 4], [5, 6, 7, 8], *powers(2)]
+    )
+    assert reader.facts.problems[0] == "message at byte 0: 2 of 3 whole rows, then a part of one"
+
+
 def test_bursts_with_a_pause_stand_apart(tmp_path):
     content = b"".join(
         data(nM=4, td=4.0, t=T + 60 * burst) + powers(4, seed=burst).tobytes() for burst in range(3)
