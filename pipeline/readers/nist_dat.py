@@ -22,6 +22,7 @@ from ..step_median import StepMedian
 from ..timed_rows import TimedRows, timed_frames
 from .nist_acquisition import Acquisition, Axes, acquisition, after_calibration, text_block
 from .nist_messages import message_at, next_message, numeric
+from .nist_notes import notes_of, text_of
 from .reader import Format, Identity, Opening, RowFacts
 
 MOST_TOLD = 20
@@ -85,12 +86,16 @@ class NistDat:
         inner_steps: Counter[int] = Counter()
         starts = StepMedian()
         bounds: dict[tuple[int, float], tuple[int, int]] = {}
+        before: dict[tuple[int, float], Axes] = {}
+        retuned: Counter[tuple[int, float]] = Counter()
         for piece in self._rows(None):
             width = _width(piece.axes)
             if len(rows) >= MOST_AXES and width not in rows:
                 raise BadInput(f"{self._path}: more than {MOST_AXES} widths of bins; limit: {MOST_AXES}")
             rows[width] += len(piece.starts_ns)
             lowest.setdefault(width, piece.axes)
+            retuned[width] += before.get(width, piece.axes) != piece.axes
+            before[width] = piece.axes
             if len(inner_steps) < MOST_AXES or piece.starts_ns.step in inner_steps:
                 inner_steps[piece.starts_ns.step] += len(piece.starts_ns) - 1
             starts.add(piece.starts_ns[0])
@@ -103,6 +108,11 @@ class NistDat:
         others = rows.total() - count
         if others:
             self._tell(f"{others} rows of {len(rows) - 1} other widths of bins are left out")
+        if retuned[width]:
+            times = retuned[width]
+            self._tell(
+                f"retuned {times} times: no window spans one; the frequencies told are those of the start"
+            )
         (step_ns, inner), *_ = inner_steps.most_common(1)
         between_ns = starts.median_ns
         if not inner and between_ns is not None and between_ns > 0:
@@ -119,10 +129,10 @@ class NistDat:
             step_ns=step_ns,
             start_ns=earliest,
             end_ns=latest + step_ns,
-            node=self._sidecar.node or as_name(_text(self._said["Data"].get("SensorID"))) or None,
+            node=self._sidecar.node or as_name(text_of(self._said["Data"].get("SensorID"))) or None,
             band=self._sidecar.band,
             problems=tuple(self._all_problems()),
-            notes=tuple(_notes(self._said)),
+            notes=tuple(notes_of(self._said)),
         )
 
     def _all_problems(self) -> Iterator[str]:
@@ -249,32 +259,6 @@ def _timed(first: int, pieces: Iterator[_Rows]) -> Iterator[TimedRows]:
     for piece in pieces:
         yield TimedRows(first, np.array(piece.starts_ns, dtype=np.int64), piece.power)
         first += len(piece.starts_ns)
-
-
-def _notes(said: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    data, system, place = said["Data"], said.get("Sys", {}), said.get("Loc", {})
-    processed = str(data.get("Processed")).lower() == "true"
-    yield "power at", "output of an isotropic antenna" if processed else "input of the sensor"
-    measured, device, antenna = data.get("mPar"), system.get("COTSsensor"), system.get("Antenna")
-    for name, fields, keys in (
-        ("detector", measured, ("Det",)),
-        ("measurement", data, ("mType",)),
-        ("made to detect", data, ("Sys2Detect",)),
-        ("noise, dBm", data, ("wnI",)),
-        ("sensor", device, ("Model",)),
-        ("antenna", antenna, ("Model",)),
-        ("latitude, longitude, height", place, ("Lat", "Lon", "Alt")),
-        ("comment", data, ("Comment",)),
-    ):
-        texts = [_text(fields.get(key)) for key in keys] if isinstance(fields, dict) else []
-        if any(texts):
-            yield name, ", ".join(texts)
-
-
-def _text(value: object) -> str:
-    """What a field says on one line; empty where it says that there is nothing."""
-    text = "" if value is None else " ".join(str(value).split())[:200]
-    return "" if text.lower() in ("nan", "n/a", "none") else text
 
 
 def _matches(path: Path, head: bytes) -> bool:
