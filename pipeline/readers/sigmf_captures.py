@@ -34,7 +34,7 @@ def stretches_of(path: Path, meta: Meta, data_bytes: int, sample_bytes: int) -> 
     Segments beyond the end of the data have no samples. `BadInput` where they are not in order.
     """
     offset = meta.global_.offset or 0
-    segments = meta.captures or [MetaCapture(sample_start=offset)]
+    segments = meta.captures
     left = data_bytes - (meta.global_.trailing_bytes or 0) - sum(each.header_bytes or 0 for each in segments)
     total = max(0, left // sample_bytes)
     stretches: list[Stretch] = []

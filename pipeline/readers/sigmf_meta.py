@@ -90,11 +90,14 @@ def read_meta(path: Path) -> Meta:
     if len(raw) > LARGEST_META_BYTES:
         raise BadInput(f"{path}: larger than {LARGEST_META_BYTES} bytes, the limit for metadata")
     try:
-        return msgspec.json.decode(raw.removeprefix(b"\xef\xbb\xbf"), type=Meta)
+        meta = msgspec.json.decode(raw.removeprefix(b"\xef\xbb\xbf"), type=Meta)
     except RecursionError:
         raise BadInput(f"{path}: not SigMF metadata: nested too deeply") from None
     except ValueError as error:  # msgspec's errors, and text that is not UTF-8
         raise BadInput(f"{path}: not SigMF metadata: {' '.join(str(error).split())}") from None
+    # By the specification no capture is one of which nothing is known.
+    meta.captures = meta.captures or [MetaCapture(sample_start=meta.global_.offset or 0)]
+    return meta
 
 
 def instant_ns(text: str) -> int | None:
