@@ -1,7 +1,7 @@
 """MATLAB's version 5 files: variables, what they are and where their values stand, without trusting them.
 
 Nothing is nested deeper than the fields of one struct, and no value is held that is not asked for: numbers
-are read as a stream. Source: MathWorks "MAT-File Format" (R2023), chapter 1.
+are read as a stream. Source: MathWorks "MAT-File Format".
 """
 
 from __future__ import annotations

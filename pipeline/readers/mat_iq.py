@@ -11,12 +11,24 @@ import numpy as np
 from ..frames import read_only
 from ..iq_rows import iq_rows
 from ..sidecar import Sidecar
-from .iq_origin import IQ_KEYS
+from .iq_origin import IQ_KEYS, Origin
 from .iq_reader import IqReader, Samples
-from .mat5_elements import CHAR, NUMBER_TYPES, NUMERIC, STRUCT, Mat5File, Mat5Variable, Tag, number, text
+from .mat5_datetime import MOST_BYTES, clock_ms, clock_ns, is_workspace
+from .mat5_elements import (
+    CHAR,
+    NUMBER_TYPES,
+    NUMERIC,
+    OPAQUE,
+    STRUCT,
+    Mat5File,
+    Mat5Variable,
+    Tag,
+    number,
+    text,
+)
 from .mat5_streams import Bytes
 from .mat73_iq import is_mat73, open_mat73_iq
-from .mat_names import origin_named
+from .mat_names import names_start, origin_named
 from .reader import Format, FrameReader, Opening
 from .sample_bytes import file_errors
 from .variable_iq import VariableIq, chosen
@@ -41,12 +53,16 @@ def open_mat_iq(path: Path, sidecar: Sidecar, opening: Opening) -> IqReader:
     file = Mat5File(path)
     found: list[Mat5Variable] = []
     values: dict[str, float | str] = {}
+    objects: set[str] = set()
+    workspaces: list[bytes] = []
 
     def take(variable: Mat5Variable, stream: Bytes) -> None:
         if _pairs_in(variable):
             found.append(variable)
         elif variable.array_class == STRUCT:
-            values.update(_fields(file, stream))
+            values.update(_fields(file, stream, objects))
+        elif is_workspace(variable.name, variable.array_class, variable.count):
+            workspaces.append(file.data(stream, file.tag(stream), MOST_BYTES))
         elif (value := _value(file, stream, variable)) is not None:
             values[variable.name] = value
 
@@ -54,7 +70,15 @@ def open_mat_iq(path: Path, sidecar: Sidecar, opening: Opening) -> IqReader:
     by_name = {each.name: _Mat5Vector(file, each) for each in found}
     vector = chosen(path, sidecar, by_name)
     notes = (("header", file.text),) if file.text else ()
-    return VariableIq(path, "mat", vector, sidecar, origin_named(values), notes)
+    told, problems = origin_named(values), ()
+    if told.start_ns is None and sidecar.start_ns is None and any(map(names_start, objects)):
+        reading_ms = clock_ms(b"".join(workspaces), file.order)
+        zone = sidecar.time_zone or opening.time_zone
+        if reading_ms is not None:
+            told = told.or_else(Origin(start_ns=clock_ns(reading_ms, zone)))
+            if zone is None:
+                problems = ("the start is a datetime whose zone is not read: taken for UTC (time_zone)",)
+    return VariableIq(path, "mat", vector, sidecar, told, notes, problems)
 
 
 class _Mat5Vector:
@@ -131,8 +155,11 @@ def _value(file: Mat5File, stream: Bytes, variable: Mat5Variable) -> float | str
 _INT32 = Tag(5, 4)
 
 
-def _fields(file: Mat5File, stream: Bytes) -> dict[str, float | str]:
-    """The numbers and texts in the fields of a struct, of its first element where it has several."""
+def _fields(file: Mat5File, stream: Bytes, objects: set[str]) -> dict[str, float | str]:
+    """The numbers and texts in the fields of a struct, of its first element where it has several.
+
+    The names of fields that hold objects are added to `objects`.
+    """
     length = number(file.data(stream, file.tag(stream), 4), _INT32, file.order)
     names = file.data(stream, file.tag(stream), 64 * MOST_FIELDS)
     if length is None or not 1 <= length <= 1024:
@@ -145,9 +172,12 @@ def _fields(file: Mat5File, stream: Bytes) -> dict[str, float | str]:
             continue
         begun = stream.at
         if tag.size:
-            value = _value(file, stream, file.header(stream, 0))
-            if value is not None:
-                values[names[at : at + size].split(b"\0")[0].decode("latin-1")] = value
+            name = names[at : at + size].split(b"\0")[0].decode("latin-1")
+            field = file.header(stream, 0)
+            if field.array_class == OPAQUE:
+                objects.add(name)
+            elif (value := _value(file, stream, field)) is not None:
+                values[name] = value
         if stream.at - begun > tag.size:
             raise EOFError("a field goes beyond its end")
         stream.skip(tag.size - (stream.at - begun) + tag.padding)

@@ -7,7 +7,7 @@ Names are compared without case, `_` and a final `Hz`, as variables and as field
 | sample rate | `sampleRate`, `samplingRate`, `sampleFrequency`, `samplingFrequency`, `sampRate`, `fs`, `fSample` |
 | centre | `centerFrequency`, `centreFrequency`, `centerFreq`, `centreFreq`, `carrierFrequency`, `carrierFreq`, `rfFrequency`, `rfFreq`, `fc` |
 | gain | `gain`, `gainDb`, `rxGain`, `rxGainDb`, `receiverGain`, `receiverGainDb` |
-| start | `start`, `startTime`, `dateTime`, `timestamp`, `timeUnix`, `startUnix`: ISO 8601 with a zone, or seconds since 1970 |
+| start | `start`, `startTime`, `dateTime`, `timestamp`, `timeUnix`, `startUnix`: ISO 8601 with a zone, or seconds since 1970, or a `datetime` of version 5 |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ def origin_named(values: dict[str, float | str]) -> Origin:
         next((start for start in starts if start is not None), None),
         first(GAIN_NAMES),
     )
+
+
+def names_start(name: str) -> bool:
+    """Whether a name is one of those for the start."""
+    return _plain(name) in START_NAMES
 
 
 def _plain(name: str) -> str:

@@ -68,6 +68,7 @@ class VariableIq:
         sidecar: Sidecar,
         told: Origin,
         notes: tuple[tuple[str, str], ...] = (),
+        problems: tuple[str, ...] = (),
     ) -> None:
         self._variable = variable
         tuning = one_tuning(path, sidecar, told, variable.samples)
@@ -82,7 +83,7 @@ class VariableIq:
             gain_db=told.gain_db,
             node=sidecar.node,
             band=sidecar.band,
-            problems=tuning.problems,
+            problems=(*problems, *tuning.problems),
             notes=(*notes, *peak_notes(peak)),
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import h5py
 import numpy as np
@@ -180,6 +182,14 @@ def test_real_recordings_of_matlab_open_by_themselves():
     assert np.array_equal(samples_of(reader, 5000), scipy.io.loadmat(path)["rxWave"].ravel())
     facts = reader.facts
     assert (facts.sample_rate_hz, facts.captures[0].center_hz) == (40e6, 2.437e9)
+    assert (
+        datetime.fromtimestamp(facts.captures[0].time_ns / 1e9, UTC).isoformat()[:19] == "2026-07-06T19:41:40"
+    )
+    assert facts.problems == ("the start is a datetime whose zone is not read: taken for UTC (time_zone)",)
+    zone = ZoneInfo("Asia/Tokyo")
+    east = open_mat_iq(path, read_sidecar(path), Opening(time_zone=zone)).facts
+    assert facts.captures[0].time_ns - east.captures[0].time_ns == 9 * 3600 * 1_000_000_000
+    assert not east.problems
     rows = FORMAT.open(path, read_sidecar(path), Opening()).facts
     assert rows.first_hz < 2.437e9 < rows.first_hz + rows.bins * rows.bin_hz
 
