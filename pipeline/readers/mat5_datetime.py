@@ -2,7 +2,8 @@
 
 MATLAB keeps the properties of objects in a nameless uint8 variable, itself laid out like a file; that of a
 `datetime`, `data`, is a complex double: milliseconds since 1970 of its clock, and what rounding left over.
-Seen in files that MATLAB wrote on Windows in 2026; where a file holds anything but one such number, it says nothing here.
+Seen in files that MATLAB wrote on Windows in 2026; where a file holds anything but one such number, nothing
+is said here.
 """
 
 from __future__ import annotations
