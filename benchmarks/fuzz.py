@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ LARGEST_INPUT_BYTES = 16 * 1024
 CORPUS_BYTES = 70 * 1024
 LIBFUZZER = [
     "-timeout=10", "-rss_limit_mb=1024", f"-max_len={LARGEST_INPUT_BYTES}", "-print_final_stats=1",
+    "-len_control=20",
 ]  # fmt: skip
 
 
@@ -60,27 +62,25 @@ def main() -> None:
 def _fuzz(name: str, seconds: int, findings: Path) -> str:
     """Fuzz one target in child processes, a new one after each crash; the line of the table."""
     findings.mkdir(parents=True, exist_ok=True)
+    corpus = str(CORPUS / name)
+    Path(corpus).mkdir(parents=True, exist_ok=True)
     executions, coverage = 0, 0
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix=f"bandwatch-{name}-") as scratch:
-        grown, kept, merged = (Path(scratch) / each for each in ("grown", "kept", "merged"))
-        for each in (grown, kept, merged):
+        grown, merged = (Path(scratch) / each for each in ("grown", "merged"))
+        for each in (grown, merged):
             each.mkdir()
         until = time.monotonic() + seconds
         while (left := int(until - time.monotonic())) > 0:
-            log = _run(name, findings, [str(grown), *_corpus(name), f"-max_total_time={left}"])
+            log = _run(name, findings, Path(scratch), [f"-max_total_time={left}", str(grown), corpus])
             executions += int((re.findall(r"number_of_executed_units: (\d+)", log) or ["0"])[-1])
             coverage = max(coverage, *(int(each) for each in re.findall(r"cov: (\d+)", log)), 0)
             if "DONE" not in log.splitlines()[-8:] and "Done " not in log:
                 (findings / f"log-{time.time_ns()}.txt").write_text(log[-20_000:])
                 time.sleep(1)
-        _run(name, findings, ["-merge=1", str(merged), *_corpus(name), str(grown)])
+        _run(name, findings, Path(scratch), ["-merge=1", str(merged), corpus, str(grown)])
         count = _keep(name, merged)
     found = len([each for each in findings.iterdir() if not each.name.startswith(("log-", "told-"))])
     return f"| {name} | {seconds} | {executions} | {coverage} | {count} | {found} |"
-
-
-def _corpus(name: str) -> list[str]:
-    return [str(CORPUS / name)] if (CORPUS / name).is_dir() else []
 
 
 def _keep(name: str, merged: Path) -> int:
@@ -104,17 +104,22 @@ def _keep(name: str, merged: Path) -> int:
     return count
 
 
-def _run(name: str, findings: Path, arguments: list[str]) -> str:
-    command = [sys.executable, __file__, "--child", name, str(findings), *LIBFUZZER, *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
+def _run(name: str, findings: Path, scratch: Path, arguments: list[str]) -> str:
+    # Merging starts the program anew by its first argument alone, so there is one that knows the rest.
+    program = scratch / "child"
+    child = [sys.executable, __file__, "--child", name, str(findings), str(program)]
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(child)} "$@"\n')
+    program.chmod(0o755)
     done = subprocess.run(
-        [*command, f"-artifact_prefix={findings}/"],
-        env=environment, capture_output=True, text=True, errors="replace", check=False,
+        [program, *LIBFUZZER, f"-artifact_prefix={findings}/", *arguments],
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, errors="replace",
+        check=False,
     )  # fmt: skip
     return done.stderr + done.stdout
 
 
 def _child(name: str, findings: Path, arguments: list[str]) -> None:
+    """`arguments` are libFuzzer's, its own name first."""
     import atheris
 
     with atheris.instrument_imports(include=["bandwatch.pipeline", "numpy.lib._format_impl"]):
@@ -123,7 +128,8 @@ def _child(name: str, findings: Path, arguments: list[str]) -> None:
     target = TARGETS[name]
     (FOLDER / name).mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(target.seeds()):
-        (FOLDER / name / f"seed-{number}").write_bytes(seed)
+        if not (FOLDER / name / f"seed-{number}").exists():
+            (FOLDER / name / f"seed-{number}").write_bytes(seed)
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix=f"bandwatch-{name}-") as folder:
 
         def one_input(data: bytes) -> None:
@@ -132,7 +138,7 @@ def _child(name: str, findings: Path, arguments: list[str]) -> None:
             except Exception as error:  # noqa: BLE001  # kept and told, so that one finding hides no other
                 _keep_finding(findings, data, error)
 
-        atheris.Setup([sys.argv[0], *arguments, str(FOLDER / name)], one_input)
+        atheris.Setup(arguments, one_input)
         atheris.Fuzz()
 
 
