@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..pipeline.frames import Float32
 from ..pipeline.iq_samples import plain_samples
+from ..pipeline.psd_exact import exact_power, wide_rows
 from ..pipeline.psd_shape import Hold, PsdShape, decibels
 from .engine import choose_device
 
@@ -53,6 +54,8 @@ class TorchPowerSpectrum(PsdShape):
                 start = 2 * row * self.samples_per_row
                 numbers = samples.numbers[start : start + 2 * self.samples_needed]
                 power[row] = self._row(numbers, samples.zero, weights).cpu().numpy()
+        for row in wide_rows(power, self):
+            power[row] = exact_power(samples, int(row), self)
         return decibels(power).astype(np.float32)
 
     def _row(self, numbers: NDArray[Any], zero: float, weights: torch.Tensor) -> torch.Tensor:

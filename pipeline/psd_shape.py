@@ -83,7 +83,11 @@ class PsdShape(ABC):
 
     def weights(self, full: float) -> Float32:
         """The window over its sum, for numbers whose full scale is `full`: float32 [2 bins]."""
-        return (self._weights / full).astype(np.float32)
+        return self.exact_weights(full).astype(np.float32)
+
+    def exact_weights(self, full: float) -> NDArray[np.float64]:
+        """The same in float64."""
+        return self._weights / full
 
 
 def decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:

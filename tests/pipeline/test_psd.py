@@ -119,7 +119,7 @@ def test_every_row_is_what_welch_says_of_its_samples(bins, overlap, frames, wind
 
 
 @pytest.mark.parametrize("window", ["hann", "flattop"])
-@pytest.mark.parametrize(("down_db", "allowed_db"), [(60, 1e-4), (80, 1e-3)])
+@pytest.mark.parametrize(("down_db", "allowed_db"), [(60, 1e-4), (74, 1e-3), (80, 1e-3), (100, 1e-3)])
 def test_what_lies_far_below_a_tone_reads_as_in_double_precision(engine, window, down_db, allowed_db):
     spectrum = PowerSpectrum(window=window, engine=engine)
     samples = 2 * spectrum.samples_per_row + spectrum.bins
@@ -127,6 +127,33 @@ def test_what_lies_far_below_a_tone_reads_as_in_double_precision(engine, window,
     iq = noise(samples, sigma) + tone(samples, 100.5 / 1024, 0.9) + tone(samples, -0.31, 1e-2)
     error_db = spectrum.rows(iq) - 10 * np.log10(oracle(spectrum, iq))
     assert np.abs(error_db).max() < allowed_db
+
+
+@pytest.mark.parametrize(("hold", "frames"), [("max", 256), ("mean", 1), ("mean", 8)])
+@pytest.mark.parametrize("down_db", [40, 60, 80, 100])
+def test_rows_of_few_frames_and_max_hold_read_so_too(engine, hold, frames, down_db):
+    spectrum = PowerSpectrum(frames_per_row=frames, hold=hold, engine=engine)
+    samples = 4 * spectrum.samples_per_row + spectrum.bins
+    sigma = 10 ** (-down_db / 20) * np.sqrt(spectrum.bins / 3)
+    iq = noise(samples, sigma) + tone(samples, 100.5 / 1024, 0.9)
+    error_db = spectrum.rows(iq) - 10 * np.log10(oracle(spectrum, iq))
+    assert np.abs(error_db).max() < 1e-3
+
+
+def test_tones_over_a_hundred_decibels_read_their_levels(engine):
+    spectrum = PowerSpectrum(engine=engine)
+    samples = spectrum.samples_needed
+    levels_db = [0, -20, -40, -60, -80, -100]
+    bins = [-400, -250, -100, 50, 200, 350]
+    iq = noise(samples, 10 ** (-120 / 20)).astype(np.complex128)
+    for level_db, place in zip(levels_db, bins, strict=True):
+        iq += 10 ** (level_db / 20) * np.exp(2j * np.pi * place / 1024 * np.arange(samples))
+    iq = iq.astype(np.complex64)
+    row = spectrum.rows(iq)[0]
+    assert [row[512 + place] for place in bins] == pytest.approx(
+        levels_db, abs=2e-3
+    )  # noise adds to the last
+    assert np.abs(row - 10 * np.log10(oracle(spectrum, iq))[0]).max() < 1e-3
 
 
 def test_max_hold_reads_the_strongest_frame_of_each_bin(engine):
