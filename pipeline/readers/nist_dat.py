@@ -119,7 +119,7 @@ class NistDat:
             step_ns = between_ns
         earliest, latest = bounds[width]
         return RowFacts(
-            format="nist-dat",
+            format="nist_dat",
             value_type=str(self._said["Data"].get("DataType"))[:40],
             rows=count,
             bins=width[0],
@@ -272,7 +272,7 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> NistDat:
 
 
 FORMAT = Format(
-    name="nist-dat",
+    name="nist_dat",
     suffixes=(".dat",),
     open=_open,
     matches=_matches,
