@@ -14,6 +14,7 @@ from ..config.loader import ConfigError
 from ..pipeline.errors import BadInput
 from .commands.capture import capture_command
 from .commands.check import check_command
+from .commands.convert import convert_command
 from .commands.devices import devices_command
 from .commands.inspect import inspect_command
 from .commands.replay import replay_command
@@ -40,6 +41,7 @@ app.command("replay")(replay_command)
 app.command("capture")(capture_command)
 app.command("simulate")(simulate_command)
 app.command("inspect")(inspect_command)
+app.command("convert")(convert_command)
 app.command("check")(check_command)
 app.command("devices")(devices_command)
 train.command("clusters")(train_clusters_command)

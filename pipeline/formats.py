@@ -18,6 +18,7 @@ from .readers.nist_dat import FORMAT as NIST_DAT
 from .readers.npy import NpyMatrix
 from .readers.npz import NpzMatrix
 from .readers.npz_frames import FORMAT as NPZ_FRAMES
+from .readers.parquet import FORMAT as PARQUET
 from .readers.raw_iq import FORMATS as RAW_IQ
 from .readers.reader import HEAD_BYTES, Format
 from .readers.rtl_power_csv import FORMAT as RTL_POWER
@@ -60,6 +61,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     NIST_DAT,
     SIGMF,
+    PARQUET,
     WAV,
     MAT,
     *RAW_IQ,

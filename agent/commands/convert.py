@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...pipeline.conversion import check_outputs, convert
 from ...pipeline.replay import open_recording
+from ...pipeline.sidecar import time_zone
 
 
 def convert_command(
@@ -20,6 +21,10 @@ def convert_command(
         typer.Argument(help="Rows: .parquet. IQ samples: .parquet (as rows), or .sigmf-meta for the pair."),
     ],
     channel: Annotated[int, typer.Option(help="Which channel's rows, from 0, where there are several.")] = 0,
+    zone: Annotated[
+        str | None,
+        typer.Option("--time-zone", metavar="ZONE", help="Of a file that holds local times: Europe/Madrid."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
 ) -> None:
     """Write a recording as parquet rows or as SigMF; what is written says all of itself, without a sidecar.
@@ -27,7 +32,8 @@ def convert_command(
     Example: bandwatch convert week.h5 week.parquet
     """
     check_outputs(source, out, force=force)
-    recording = open_recording(source, channel=channel)
+    place = None if zone is None else time_zone("--time-zone", zone)
+    recording = open_recording(source, time_zone=place, channel=channel)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("converting", total=1.0)
