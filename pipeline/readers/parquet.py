@@ -25,6 +25,7 @@ from .reader import Format, Identity, Opening, RowFacts
 AXES_ROWS = 16_384
 BLOCK_BYTES = 8 * 1024 * 1024
 MOST_SHAPES = 65_536
+MOST_GAPS = 1000  # before each row, on average
 
 pc = cast(Any, pyarrow.compute)  # its functions are made when it is imported: no stubs
 
@@ -42,10 +43,12 @@ class ParquetFrames:
         pairs: Counter[tuple[str, str]] = Counter()
         self._most_bins = BINS_RANGE[0]
         self._stream: int | None = None
+        total_bins = 0
         with self._file() as file:
             self._check_columns(file)
             for batch in self._batches(file, range(file.num_row_groups), AXES_ROWS, list(AXES)):
                 check_axes(batch)
+                total_bins += int(pc.sum(batch.column("bins")).as_py())
                 self._most_bins = max(self._most_bins, int(pc.max(batch.column("bins")).as_py()))
                 for name, found in zip(("node", "band"), _names(batch), strict=True):
                     if None in found:
@@ -53,6 +56,7 @@ class ParquetFrames:
                 pairs.update(zip(*_names(batch), strict=True))
                 if len(pairs) > MOST_SHAPES:
                     raise BadInput(f"{path}: more than {MOST_SHAPES} bands, the limit")
+            self._check_lengths(file, total_bins)
             self._node, self._band = self._picked(pairs, sidecar)
             self._rows = file.metadata.num_rows
             starts, ends, count = [], [], 0
@@ -169,6 +173,21 @@ class ParquetFrames:
                 raise BadInput(f"{self._path}: {each.name} is {str(found)[:60]}; limit: {each.type}")
         if not file.metadata.num_rows:
             raise BadInput(f"{self._path}: 0 rows; limit: at least 1")
+
+    def _check_lengths(self, file: pq.ParquetFile, total_bins: int) -> None:
+        """Before a list is read: equal values compress to almost nothing, a small file may hold billions."""
+        values = gaps = 0
+        for number in range(file.num_row_groups):
+            group = file.metadata.row_group(number)
+            for column in (group.column(place) for place in range(group.num_columns)):
+                if column.path_in_schema.startswith("power_db."):
+                    values += column.num_values
+                elif column.path_in_schema.startswith("gaps."):
+                    gaps = max(gaps, column.num_values // max(1, group.num_rows))
+        if values != total_bins:
+            raise BadInput(f"{self._path}: power_db: {values} values; limit: {total_bins}, the sum of bins")
+        if gaps > MOST_GAPS:
+            raise BadInput(f"{self._path}: gaps: {gaps} for each row; limit: {MOST_GAPS}")
 
     def _batches(
         self, file: pq.ParquetFile, groups: range, rows: int, columns: list[str]

@@ -140,7 +140,7 @@ def test_of_several_bands_the_sidecar_picks_one(tmp_path):
         ("time_ns", None, "column time_ns is missing"),
         ("bin_hz", pa.array([0.0]), "bin_hz: row 0 of its block is beyond the limit: above 0"),
         ("center_hz", pa.array([np.nan]), "center_hz: row 0 .* within 1e.13 Hz of 0"),
-        ("bins", pa.array([15], pa.int32()), "power_db: a row of 16 values; limit: 15, its bins"),
+        ("bins", pa.array([15], pa.int32()), "power_db: 16 values; limit: 15, the sum of bins"),
         ("bins", pa.array(["x"]), "bins is string; limit: int32"),
         ("unit", pa.array(["volts"]), "unit: volts; limit: dBFS/bin"),
         ("duration_ns", pa.array([2**62], pa.int64()), "time_ns: row 0 .* from 1970 to 2116"),
@@ -158,6 +158,15 @@ def test_a_table_that_is_not_ours_is_refused_in_one_line(tmp_path, column, value
         read(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_row_of_other_length_than_its_bins_is_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    write_parquet([frame(0), frame(1)], path)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(8, "bins", pa.array([15, 17], pa.int32())), path)
+    with pytest.raises(BadInput, match="power_db: a row of 16 values; limit: 15, its bins"):
+        read(path)
 
 
 @settings(max_examples=300, deadline=None)
