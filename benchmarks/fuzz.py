@@ -130,16 +130,18 @@ def _child(name: str, findings: Path, arguments: list[str]) -> None:
     for number, seed in enumerate(target.seeds()):
         if not (FOLDER / name / f"seed-{number}").exists():
             (FOLDER / name / f"seed-{number}").write_bytes(seed)
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix=f"bandwatch-{name}-") as folder:
+    # libFuzzer ends the process without leaving any block, so the folder is the parent's to delete.
+    folder = Path(arguments[0]).parent / f"files-{os.getpid()}"
+    folder.mkdir()
 
-        def one_input(data: bytes) -> None:
-            try:
-                target.run(data, Path(folder))
-            except Exception as error:  # noqa: BLE001  # kept and told, so that one finding hides no other
-                _keep_finding(findings, data, error)
+    def one_input(data: bytes) -> None:
+        try:
+            target.run(data, folder)
+        except Exception as error:  # noqa: BLE001  # kept and told, so that one finding hides no other
+            _keep_finding(findings, data, error)
 
-        atheris.Setup(arguments, one_input)
-        atheris.Fuzz()
+    atheris.Setup(arguments, one_input)
+    atheris.Fuzz()
 
 
 def _keep_finding(findings: Path, data: bytes, error: Exception) -> None:

@@ -207,11 +207,11 @@ def _nist() -> list[bytes]:
 
 
 def _soapy_bin() -> list[bytes]:
-    levels = _LEVELS[:, :].astype("<f4")
+    levels = _LEVELS.astype("<f4")
     starts = [1.7e9 + row for row in range(6)]
     return [
         b"".join(
-            b"SDRFF" + struct.pack("<BdddddQQ2x", 2, t, t + 1, 433e6, 433.3e6, 1e5, 10, 16) + row.tobytes()
+            b"SDRFF" + struct.pack("<BdddddQQ2x", 2, t, t + 1, 433e6, 433.4e6, 1e5, 10, 16) + row.tobytes()
             for t, row in zip(starts, levels, strict=True)
         )
     ]

@@ -142,11 +142,10 @@ def _es_line(at: float, hop: int, values: str) -> str:
 
 def _hackrf_binary(path: Path, total: int) -> None:
     row = _levels()[0, :100]
-    sweep = b"".join(
-        struct.pack("<IQQ", 16 + row.nbytes, low, low + 5_000_000) + row.tobytes()
-        for hop in range(0, 80, 4)
-        for low in ((2_400 + 5 * hop) * 1_000_000, (2_410 + 5 * hop) * 1_000_000)
-    )
+    # Each tuning gives two quarters of 20 MHz, the next one the other two.
+    lows = [base + quarter for base in range(2400, 2500, 20) for quarter in (0, 10, 5, 15)]
+    edges = [(low * 1_000_000, (low + 5) * 1_000_000) for low in lows]
+    sweep = b"".join(struct.pack("<IQQ", 16 + row.nbytes, *edge) + row.tobytes() for edge in edges)
     with path.open("wb") as file:
         _repeated(sweep * 512, total, file.write)
 
