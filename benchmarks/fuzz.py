@@ -27,7 +27,7 @@ from pathlib import Path
 NAMES = (
     "npy", "npz", "hdf5", "csv", "sidecar", "wire", "rtl_power", "soapy_power_csv", "soapy_power_binary",
     "hackrf_csv", "hackrf_binary", "es_sensor", "nist", "sigmf", "raw", "raw_zst", "wav", "mat5", "mat73",
-    "npz_frames",
+    "npz_frames", "parquet",
 )  # fmt: skip
 CORPUS = Path(__file__).resolve().parents[1] / "tests" / "pipeline" / "corpus"
 LARGEST_INPUT_BYTES = 16 * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tempfile
 import wave
 import zipfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import scipy.io
 
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Gap, PsdFrame
+from bandwatch.pipeline.parquet_writer import write_parquet
 from bandwatch.pipeline.replay import open_recording
 from bandwatch.pipeline.wire import WireError, decode, encode
 
@@ -225,6 +227,19 @@ def _hackrf_bin() -> list[bytes]:
     return [b"".join(record(low, _LEVELS[0]) for _ in range(3) for low in (2400, 2410, 2405, 2415))]
 
 
+def _parquet() -> list[bytes]:
+    start_ns = 1_769_860_800 * 10**9
+    rows: list[PsdFrame | Gap] = [
+        PsdFrame("attic", "srd", 7, seq, start_ns + seq * 10**9, 10**9, 868e6, 1e3, _LEVELS[seq], "dBm/bin")
+        for seq in range(6)
+    ]
+    rows.insert(3, Gap("attic", "srd", 2, 2, None, "source", start_ns + 3 * 10**9))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "f.parquet"
+        write_parquet(rows, path)
+        return [path.read_bytes()]
+
+
 def _lines(*lines: str) -> list[bytes]:
     return ["".join(f"{line}\n" for line in lines).encode()]
 
@@ -305,5 +320,6 @@ TARGETS: dict[str, Target | WireTarget] = {
     "mat5": Target("f.mat", _mat5, _beside("f.mat", IQ)),
     "mat73": Target("f.mat", _mat73, _beside("f.mat", IQ)),
     "npz_frames": Target("f.npz", _npz_frames, _beside("f.npz", IQ)),
+    "parquet": Target("f.parquet", _parquet),
     "wire": WireTarget(_wire),
 }  # fmt: skip

@@ -18,12 +18,15 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pyarrow as pa
+
+from bandwatch.pipeline.frames import PsdFrame
+from bandwatch.pipeline.parquet_writer import write_parquet
 
 BINS = 1024
 BLOCK_ROWS = 4096
@@ -201,6 +204,17 @@ def _mat73(path: Path, total: int) -> None:
         raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
 
 
+def _parquet(path: Path, total: int) -> None:
+    levels = _levels()
+
+    def rows() -> Iterator[PsdFrame]:
+        for seq in range(_rows(total)):
+            at, power_db = 1_700_000_000 * 10**9 + seq * 10**8, levels[seq % BLOCK_ROWS]
+            yield PsdFrame("roof", "band", 1, seq, at, 10**8, 868e6, 1e3, power_db, "dBm/bin")
+
+    write_parquet(rows(), path)
+
+
 # Format -> name of the file, its sidecar if it needs one, its writer.
 FORMATS: dict[str, tuple[str, str | None, Write]] = {
     "npy": ("band.npy", MATRIX, _npy),
@@ -219,6 +233,7 @@ FORMATS: dict[str, tuple[str, str | None, Write]] = {
     "cs16-zst": ("band_868M_2000k.cs16.zst", IQ, _cs16_zst),
     "wav": ("band.wav", "start: 2026-01-31T12:00:00Z\ncenter_hz: 868e6\n", _wav),
     "sigmf": ("band.sigmf-meta", None, _sigmf),
+    "parquet": ("band.parquet", None, _parquet),
     "mat73": ("band.mat", IQ, _mat73),
 }
 
