@@ -26,6 +26,7 @@ from .reader import Format, FrameReader, Opening
 DEFAULT_RATE_HZ = 2_400_000.0
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
 LINES_LOOKED_AT = 1000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIELDS = re.compile(rb"(\d{1,11})\.(\d{1,9}),(\d{1,13}),")
 # The numbers that a C++ stream prints; possessive, so that no text takes long.
 _VALUES = re.compile(rb"(?:-?(?:\d++(?:\.\d++)?+(?:e[+-]\d++)?+|nan|inf),)++")
@@ -80,6 +81,8 @@ class EsSensorLines:
                     raise BadInput(
                         f"{self._path}: line {number}: longer than {LONGEST_LINE_BYTES} bytes, the limit"
                     )
+                if number == 1:
+                    line = line.removeprefix(_BYTE_ORDER_MARK)
                 if line.strip():
                     yield number, line.rstrip(b"\r\n")
 
@@ -94,7 +97,7 @@ class EsSensorLines:
 
 def _matches(path: Path, head: bytes) -> bool:
     del path
-    line, end, _ = head.partition(b"\n")
+    line, end, _ = head.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n").partition(b"\n")
     found = _FIELDS.match(line)
     # A table of numbers has no comma at the end of a line.
     return found is not None and (line.rstrip(b"\r").endswith(b",") or not end) and int(found[3]) >= 1_000_000

@@ -27,6 +27,7 @@ NOTES = (("level", "the Hann window is not made up for: a full-scale tone reads 
 
 # What tells it from rtl_power: times to the microsecond, bins to 0.01 Hz.
 _HEAD = re.compile(
+    rb"(?:\xef\xbb\xbf)?"
     rb"\s*\d{4}-\d\d-\d\d, *\d\d:\d\d:\d\d\.\d{6}, *\d{1,11}, *\d{1,11}, *\d{1,7}\.\d\d, *\d{1,5}, *[-+\dni]"
 )
 

@@ -40,7 +40,12 @@ class CsvMatrix:
                     raise BadInput(
                         f"{path}: line {number}: {found} columns; limit: {columns}, as in line 1{cut}"
                     )
-                if line.translate(None, _NUMBER_BYTES) or b",," in line:
+                if (
+                    line.translate(None, _NUMBER_BYTES)
+                    or b",," in line
+                    or line[:1] == b","
+                    or line[-1:] == b","
+                ):
                     self._numbers(number, line)
                 rows = number
             stream.seek(-1, 2)

@@ -32,9 +32,12 @@ class NpyMatrix:
         self.rows, self.bins = checked_shape(str(path), self._header.shape, self._header.dtype)
         self.value_type = str(self._header.dtype)
         self.problems: list[str] = []
-        self._check_length()
+        extra = self._check_length()
+        if extra:
+            self.problems.append(f"{extra} bytes after the values of the array are left out")
 
-    def _check_length(self) -> None:
+    def _check_length(self) -> int:
+        """How many bytes stand after the array's values; `BadInput` where some of those are missing."""
         held = self._path.stat().st_size - self._header.data_offset
         if held < self._header.data_bytes:
             rows = max(0, held) // (self.bins * self._header.dtype.itemsize)
@@ -42,6 +45,7 @@ class NpyMatrix:
                 f"{self._path}: truncated: {held} bytes of values, about {rows} rows;"
                 f" limit: {self._header.data_bytes}, the {self.rows} rows its header promises"
             )
+        return held - self._header.data_bytes
 
     def blocks(self, chunk_rows: int) -> Iterator[Values]:
         self._check_length()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -29,6 +30,11 @@ NOMINAL_RATE_HZ = 1e6
 MOST_MEMBERS = 64
 MOST_LABEL_BYTES = 16 * 1024 * 1024
 _SKIP_BYTES = 1024 * 1024
+# What a damaged archive can raise: each way of compressing its own, and offsets beyond any file.
+_BROKEN = (
+    zlib.error, lzma.LZMAError, EOFError, struct.error, ValueError, LookupError, OverflowError, RuntimeError,
+    OSError,
+)  # fmt: skip
 _KINDS = {"f": (2, 4, 8), "c": (8, 16)}
 
 
@@ -193,8 +199,8 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise
     except zipfile.BadZipFile as error:
         raise BadInput(f"{path}: truncated or not an npz file: {error}") from None
-    except (zlib.error, EOFError, struct.error, ValueError, KeyError, RuntimeError, OSError) as error:
-        raise BadInput(f"{path}: cannot be decompressed: {error}") from None
+    except _BROKEN as error:
+        raise BadInput(f"{path}: cannot be decompressed: {' '.join(str(error).split())}") from None
 
 
 def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:

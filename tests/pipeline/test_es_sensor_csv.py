@@ -161,3 +161,12 @@ def test_no_bytes_do_worse_than_bad_input(tmp_path_factory, chunks, cut):
         assert "\n" not in str(error)
     else:
         assert found.shape == (reader.facts.rows, reader.facts.bins)
+
+
+def test_a_byte_order_mark_empty_lines_and_windows_line_ends_change_nothing(tmp_path):
+    plain = "".join(sweep(START_S) + sweep(START_S + 1))
+    other = b"\xef\xbb\xbf\r\n" + plain.replace("\n", "\r\n\r\n").encode()
+    assert FORMAT.matches(tmp_path / "b.csv", other[:4096])
+    one, two = opened(tmp_path / "a.csv", plain), opened(tmp_path / "b.csv", other)
+    assert same(items(one), items(two))
+    assert one.facts == two.facts

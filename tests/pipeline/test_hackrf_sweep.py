@@ -252,3 +252,11 @@ def survives(opened, tmp_path_factory) -> None:
         assert "\n" not in str(error)
     else:
         assert found.shape == (reader.facts.rows, reader.facts.bins)
+
+
+def test_a_byte_order_mark_empty_lines_and_windows_line_ends_change_nothing(tmp_path):
+    plain = csv(sweep(2400, 2440), START) + csv(sweep(2400, 2440, seed=1), START + SWEEP)
+    other = b"\xef\xbb\xbf\r\n" + plain.replace("\n", "\r\n\r\n").encode()
+    assert hackrf_sweep_csv.FORMAT.matches(tmp_path / "b.csv", other[:4096])
+    assert same(items(open_csv(tmp_path / "a.csv", plain)), items(open_csv(tmp_path / "b.csv", other)))
+    assert open_csv(tmp_path / "b.csv", other).facts.problems == ()

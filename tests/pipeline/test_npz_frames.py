@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,19 @@ def test_no_bytes_raise_anything_but_bad_input(tmp_path_factory, changes, cut):
             pass
     except BadInput as error:
         assert "\n" not in str(error)
+
+
+def test_a_damaged_archive_of_any_compression_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "a.npz"
+    array = io.BytesIO()
+    np.save(array, X)
+    for compression in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            archive.writestr("X.npy", array.getvalue())
+        whole = path.read_bytes()
+        assert FORMAT.matches(path, whole[:4096])
+        at = whole.find(b"X.npy") + len("X.npy") + 12
+        path.write_bytes(whole[:at] + bytes(each ^ 0x5A for each in whole[at : at + 28]) + whole[at + 28 :])
+        assert not FORMAT.matches(path, whole[:4096])
+        with pytest.raises(BadInput, match=r"a\.npz: [^\n]*$"):
+            opened(path)

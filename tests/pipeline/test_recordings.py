@@ -683,3 +683,24 @@ def test_a_csv_that_changed_since_it_was_opened_is_noticed(tmp_path: Path) -> No
     path.write_text("1,2,3,4\n")
     with pytest.raises(BadInput, match="1 rows, 5 when it was opened"):
         list(recording)
+
+
+def test_bytes_after_the_array_of_an_npy_are_told(tmp_path: Path) -> None:
+    path = write_recording(tmp_path / "band.npy", levels(4))
+    with path.open("ab") as stream:
+        np.save(stream, levels(4))  # as by numpy.save to a file that was opened to append
+    extra = path.stat().st_size // 2
+    recording = open_recording(path)
+    assert recording.rows == 4
+    assert recording.problems == [f"{extra} bytes after the values of the array are left out"]
+
+
+@pytest.mark.parametrize("text", ["-80,-81,\n-82,-83,\n", ",-80,-81\n,-82,-83\n"])
+def test_a_csv_with_an_empty_first_or_last_column_is_refused_when_it_is_opened(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "band.csv"
+    path.write_text(text)
+    write_sidecar(path)
+    with pytest.raises(BadInput, match="line 1, column [13]: '' is not a number"):
+        open_recording(path)
