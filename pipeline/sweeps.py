@@ -10,6 +10,7 @@ import numpy as np
 from .errors import BadInput
 from .frames import NS_PER_S, Float32, Gap, Int64, PowerUnit, PsdFrame
 from .limits import LATEST_DAY, LATEST_NS
+from .readers.matrix import rows_at_once
 from .readers.reader import Identity, RowFacts
 from .spectrum_line import SpectrumLine
 from .sweep_cut import SweepCut, possible
@@ -144,6 +145,7 @@ class SweptRows:
     def _blocks(self, chunk_rows: int) -> Iterator[TimedRows]:
         starts = spread_starts(self._stamps(), self._clock_ns) if self._spread else None
         rows = self.facts.rows
+        at_once = rows_at_once(chunk_rows, self._grid.bins, np.dtype(np.float32))
         first, starts_ns = 0, np.empty(0, np.int64)
         power, held = np.empty((0, 0), np.float32), 0
         cut = SweepCut(self._fall_hz)
@@ -155,7 +157,7 @@ class SweptRows:
                     if held:
                         yield self._block(first, starts_ns, power)
                     first, held = first + held, 0
-                    count = min(chunk_rows, rows - first)
+                    count = min(at_once, rows - first)
                     if not count:
                         return  # written since it was opened: the row count stands
                     starts_ns = np.empty(count, np.int64)

@@ -64,6 +64,7 @@ class Hdf5Matrix:
             times = self._find(file, name, "time_unix")
             owner = f"{self._path}: time_unix '{name}'"
             check_row_times(owner, times.shape or (), times.dtype, self.rows)
+            _check_storage(owner, times)
             return np.asarray(times[:])
 
     @contextmanager
@@ -112,7 +113,9 @@ def _datasets(file: h5py.File) -> list[str]:
 
 
 def _check_storage(owner: str, values: h5py.Dataset) -> None:
-    """`BadInput` where reading would take more memory than there may be, or values that nobody wrote."""
+    """`BadInput` where values stand in other files, were never written, or take more memory than may be."""
+    if values.external:
+        raise BadInput(f"{owner}: stands in other files; limit: values in this one")
     chunk_bytes = math.prod(values.chunks or ()) * values.dtype.itemsize
     # A chunk without filters is read in pieces.
     if values.id.get_create_plist().get_nfilters() and chunk_bytes > LARGEST_CHUNK_BYTES:

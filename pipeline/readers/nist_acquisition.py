@@ -11,6 +11,7 @@ from io import BufferedReader
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..frames import NS_PER_S
@@ -19,6 +20,7 @@ from .byte_search import growing_blocks
 from .nist_messages import Message, numeric
 
 LONGEST_TEXT_BYTES = 16 * 1024 * 1024
+PIECE_BYTES = 256 * 1024
 _BINARY = re.compile(r"binary\W*(int8|int16|float32)", re.IGNORECASE)
 _TEXT_END = re.compile(rb"[\]{]")
 _BIG_ENDIAN = ("network", "big endian")
@@ -96,8 +98,8 @@ def data_type(fields: dict[str, Any]) -> np.dtype | None:
     return np.dtype(found[1].lower()).newbyteorder(">" if big else "<")
 
 
-def text_block(stream: BufferedReader, at: int) -> tuple[int, list[float]]:
-    """Values of a block of text, `[v, v, ...]`, that begins at byte `at`; the byte after it comes first."""
+def text_block(stream: BufferedReader, at: int) -> tuple[int, NDArray[np.float64]]:
+    """The byte after a block of text, `[v, v, ...]`, that begins at byte `at`, and its values [n]."""
     end, whole = _end_of_text(stream, at)
     stream.seek(at)
     text = stream.read(end - at)
@@ -107,11 +109,23 @@ def text_block(stream: BufferedReader, at: int) -> tuple[int, list[float]]:
         # The last value may be cut too, and the length of the next header follows it.
         text = text[: text.rfind(b",") + 1]
         end = at + len(text)
-    cells = text.lstrip().removeprefix(b"[").removesuffix(b"]").split(b",")
     try:
-        return end, [float(cell) for cell in cells if cell.strip()]
+        return end, _numbers(text.lstrip().removeprefix(b"[").removesuffix(b"]"))
     except ValueError:
         raise BadInput("its values are not numbers between commas; limit: [v, v, ...]") from None
+
+
+def _numbers(text: bytes) -> NDArray[np.float64]:
+    """Numbers between commas; a piece at a time: a Python number takes far more room than its digits."""
+    pieces: list[NDArray[np.float64]] = []
+    at = 0
+    while at < len(text):
+        comma = text.find(b",", at + PIECE_BYTES)
+        end = len(text) if comma < 0 else comma
+        cells = text[at:end].split(b",")
+        pieces.append(np.array([float(cell) for cell in cells if cell.strip()]))
+        at = end + 1
+    return np.concatenate(pieces) if pieces else np.empty(0)
 
 
 def _end_of_text(stream: BufferedReader, at: int) -> tuple[int, bool]:

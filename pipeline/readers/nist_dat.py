@@ -20,6 +20,7 @@ from ..limits import LATEST_DAY, LATEST_NS, as_name
 from ..sidecar import Sidecar
 from ..step_median import StepMedian
 from ..timed_rows import TimedRows, timed_frames
+from .matrix import rows_at_once
 from .nist_acquisition import Acquisition, Axes, acquisition, after_calibration, text_block
 from .nist_messages import message_at, next_message, numeric
 from .nist_notes import notes_of, text_of
@@ -158,12 +159,13 @@ class NistDat:
         self, stream: BufferedReader, found: Acquisition, starts_ns: range, chunk_rows: int
     ) -> Iterator[_Rows]:
         at, bins = found.message.data_at, found.axes.bins
-        texts = text_block(stream, at)[1] if found.dtype is None else []
-        for first in range(0, len(starts_ns), chunk_rows):
-            piece_ns = starts_ns[first : first + chunk_rows]
+        texts = text_block(stream, at)[1] if found.dtype is None else np.empty(0)
+        at_once = rows_at_once(chunk_rows, bins, texts.dtype if found.dtype is None else found.dtype)
+        for first in range(0, len(starts_ns), at_once):
+            piece_ns = starts_ns[first : first + at_once]
             count = len(piece_ns)
             if found.dtype is None:
-                values = np.array(texts[first * bins : (first + count) * bins], dtype=np.float64)
+                values = texts[first * bins : (first + count) * bins]
             else:
                 stream.seek(at + first * found.row_bytes)
                 raw = stream.read(count * found.row_bytes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +238,14 @@ def test_no_bytes_do_worse_than_bad_input(tmp_path_factory, chunks, cut):
     else:
         assert len(found) == reader.facts.rows
         assert all(a.seq + 1 == b.seq for a, b in itertools.pairwise(found))
+
+
+def test_values_as_text_take_no_more_room_than_a_few_times_their_characters(tmp_path):
+    text = b"[" + b"-9," * 399_999 + b"-9]"
+    tracemalloc.start()
+    reader = opened(tmp_path / "a.dat", data(400, nM=1000, td=1000.0, DataType="ASCII") + text)
+    found = frames(reader, 100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal([each.power_db for each in found], np.full((1000, 400), -9.0))
+    assert peak < 15 * len(text)

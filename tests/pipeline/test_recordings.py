@@ -704,3 +704,26 @@ def test_a_csv_with_an_empty_first_or_last_column_is_refused_when_it_is_opened(
     write_sidecar(path)
     with pytest.raises(BadInput, match="line 1, column [13]: '' is not a number"):
         open_recording(path)
+
+
+def test_hdf5_values_that_are_not_in_the_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "band.h5"
+    (tmp_path / "elsewhere").write_bytes(bytes(4 * 10 * 8))
+    with h5py.File(path, "w") as file:
+        file.create_dataset("power", (4, 10), "f8", external=[(str(tmp_path / "elsewhere"), 0, 320)])
+    write_sidecar(path)
+    assert refusal(path) == "band.h5: dataset 'power': stands in other files; limit: values in this one"
+
+
+def test_hdf5_row_times_that_nobody_wrote_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    path, rows = tmp_path / "band.h5", 4_000_000_000
+    with h5py.File(path, "w") as file:
+        power = file.create_dataset("power", (rows, 2), "f4", chunks=(500_000, 2), compression="gzip")
+        power[:500_000] = np.random.default_rng(0).normal(size=(500_000, 2))
+        file.create_dataset("t", (rows,), "f8", chunks=(500_000,))
+    (tmp_path / "band.h5.yaml").write_text(
+        "dataset: power\ntime_unix: t\nfirst_hz: 1e6\nbin_hz: 1e3\nunit: dB\n"
+    )
+    assert refusal(path) == (
+        "band.h5: time_unix 't': 32000000000 bytes of values, 0 in the file; limit: values that are there"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -252,3 +253,14 @@ def test_whatever_the_order_every_value_of_a_row_is_a_line_s(lines, fall_hz, chu
     for frame in frames:
         assert set(frame.power_db[~np.isnan(frame.power_db)].tolist()) <= measured
         assert not np.isnan(frame.power_db).all() or rows.facts.problems
+
+
+def test_wide_rows_are_held_a_few_at_a_time_however_many_are_asked_for():
+    values = np.zeros(262_144)
+    rows = swept([SpectrumLine(turn * SECOND, 0.0, 10.0, len(values), values, "") for turn in range(200)])
+    tracemalloc.start()
+    count = sum(isinstance(item, PsdFrame) for item in rows.frames(IDENTITY, 1000, None))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 200
+    assert peak < 64 * 2**20
