@@ -140,6 +140,30 @@ def test_rows_of_few_frames_and_max_hold_read_so_too(engine, hold, frames, down_
     assert np.abs(error_db).max() < 1e-3
 
 
+@pytest.mark.parametrize(("hold", "frames"), [("max", 64), ("mean", 1), ("mean", 8), ("mean", 64)])
+@pytest.mark.parametrize("bins", [16, 17, 1024])
+def test_what_lies_within_sixty_decibels_of_the_loudest_bin_reads_ten_times_closer(
+    engine, hold, frames, bins
+):
+    spectrum = PowerSpectrum(bins, 0.5, frames, "flattop", hold=hold, engine=engine)
+    samples = 4 * spectrum.samples_per_row + bins
+    for down_db in (40, 50, 59, 69):
+        sigma = 10 ** (-down_db / 20) * np.sqrt(bins / 2 / spectrum.enbw_bins)
+        iq = noise(samples, sigma) + tone(samples, (bins // 3 + 0.1) / bins, 0.9)
+        expected_db = 10 * np.log10(oracle(spectrum, iq))
+        near = expected_db >= expected_db.max(axis=1, keepdims=True) - 60
+        assert np.abs(spectrum.rows(iq) - expected_db)[near].max() < 1e-4
+
+
+@pytest.mark.parametrize("hold", ["mean", "max"])
+@pytest.mark.parametrize("amplitude", [1e20, 1e38])
+def test_finite_samples_whose_power_is_beyond_float32_give_finite_rows(engine, hold, amplitude):
+    spectrum = PowerSpectrum(bins=64, frames_per_row=40, hold=hold, engine=engine)
+    iq = noise(3 * spectrum.samples_per_row + 32, sigma=0.2) * np.float32(amplitude)
+    expected_db = 10 * np.log10(oracle(spectrum, iq))
+    np.testing.assert_allclose(spectrum.rows(iq), expected_db, atol=1e-4)
+
+
 def test_tones_over_a_hundred_decibels_read_their_levels(engine):
     spectrum = PowerSpectrum(engine=engine)
     samples = spectrum.samples_needed
