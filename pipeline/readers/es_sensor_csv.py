@@ -123,10 +123,15 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
         value_type="text",
         unit=sidecar.unit or "dB",
         problems=problems,
+        notes=() if lines.hop_hz is None else (("read of each hop", _share(lines.hop_hz, rate_hz)),),
         node=sidecar.node,
         band=sidecar.band,
         step_ns=sidecar.step_ns,
     )
+
+
+def _share(hop_hz: float, rate_hz: float) -> str:
+    return f"{min(hop_hz, rate_hz) / 1e6:.9g} MHz of {rate_hz / 1e6:.9g}, around its centre: the way between hops"
 
 
 FORMAT = Format(
