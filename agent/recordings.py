@@ -11,21 +11,25 @@ from ..config.schema import Settings
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import NS_PER_S
 from ..pipeline.recording import Recording
-from ..pipeline.replay import open_channels
+from ..pipeline.replay import open_channels, open_recording
 from ..pipeline.sidecar import instant_ns
 from .radio import spectrum_of
 
 
 def open_for_replay(paths: Sequence[Path], settings: Settings, zone: ZoneInfo | None) -> list[Recording]:
-    """Every channel of every file. IQ of a band that the settings name becomes rows as its `psd` says."""
+    """Every channel of every file. IQ of a band that the settings name becomes rows as its `psd` says.
+
+    Each channel is a band, and has its own settings.
+    """
     named = {band.name: band for band in settings.bands}
     recordings: list[Recording] = []
     for path in paths:
-        channels = open_channels(path, time_zone=zone)
-        band = named.get(channels[0].band)
-        if channels[0].iq is not None and band is not None:
-            channels = open_channels(path, time_zone=zone, spectrum=spectrum_of(band.psd))
-        recordings += channels
+        for channel, recording in enumerate(open_channels(path, time_zone=zone)):
+            band = named.get(recording.band)
+            if recording.iq is not None and band is not None:
+                spectrum = spectrum_of(band.psd)
+                recording = open_recording(path, time_zone=zone, spectrum=spectrum, channel=channel)
+            recordings.append(recording)
     return recordings
 
 

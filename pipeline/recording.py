@@ -48,6 +48,7 @@ class Recording:
         self.end_ns = facts.end_ns
         self.iq: IqReader | None = getattr(reader, "iq", None)
         self.finite_rows = 0
+        self._passed_rows = 0
         self._reader = reader
         self._broken_rows = RowRuns()
         self._breaks: list[Break] = []
@@ -89,12 +90,12 @@ class Recording:
         """`BadInput` when the latest pass found not one row free of NaN and infinity."""
         if not self.finite_rows:
             raise BadInput(
-                f"{self.path}: all {self.rows} rows hold NaN or infinite values;"
+                f"{self.path}: all {self._passed_rows} rows hold NaN or infinite values;"
                 " limit: at least 1 row of numbers"
             )
 
     def _observed(self, items: Iterator[PsdFrame | Gap]) -> Iterator[PsdFrame | Gap]:
-        self.finite_rows = 0
+        self.finite_rows = self._passed_rows = 0
         self._broken_rows = RowRuns()
         self._breaks, self._breaks_beyond = [], 0
         last: PsdFrame | None = None
@@ -106,6 +107,7 @@ class Recording:
                 if gap is not None and last is not None:
                     self._tell(gap, item.time_ns - last.time_ns, item.seq)
                 gap, last = None, item
+                self._passed_rows += 1
                 if np.isfinite(item.power_db).all():
                     self.finite_rows += 1
                 else:

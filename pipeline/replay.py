@@ -21,6 +21,7 @@ from .recording import Recording, naming
 from .sidecar import Sidecar, check_keys, checked_name, read_sidecar
 
 DEFAULT_NODE = "recording"
+_NO_ROWS = "no recording has rows between --from and --to; limit: at least 1 row"
 
 
 def open_recording(
@@ -59,6 +60,8 @@ def open_recording(
     except BadInput as refusal:
         raise naming(path, refusal) from None
     recording = Recording(path, reader, identity)
+    if channel and recording.iq is None:
+        raise BadInput(f"{path}: channel {channel}; limit: 0, rows of power have no others")
     _refuse_axes_out_of_range(recording)
     return recording
 
@@ -100,7 +103,7 @@ def replay_sources(
         raise BadInput("no recording given; limit: at least 1 file")
     inside = [each for each in recordings if _overlaps(each, from_ns, to_ns)]
     if not inside:
-        raise BadInput("no recording has rows between --from and --to; limit: at least 1 row")
+        raise BadInput(_NO_ROWS)
     return _Laps(inside, chunk_rows, from_ns, to_ns).play(loop)
 
 
@@ -123,7 +126,13 @@ class _Laps:
         for lap in itertools.count() if loop else range(1):
             bands = [self._band(recordings, lap) for recordings in self._bands.values()]
             # Of equal times the band given first goes first, so that a replay is always the same.
-            yield from heapq.merge(*bands, key=lambda item: item.time_ns) if len(bands) > 1 else bands[0]
+            items = heapq.merge(*bands, key=lambda item: item.time_ns) if len(bands) > 1 else bands[0]
+            rows = 0
+            for item in items:
+                rows += isinstance(item, PsdFrame)
+                yield item
+            if not rows:  # the cut lies in a hole: a loop would go on for ever without a row
+                raise BadInput(_NO_ROWS)
 
     def _band(self, recordings: list[Recording], lap: int) -> Iterator[PsdFrame | Gap]:
         later_ns = lap * self._span_ns(recordings)

@@ -123,7 +123,8 @@ def _windows(recording: Recording, survey: Survey) -> str:
         cut = f"1 segment, stretched from {recording.bins} to {WINDOW_BINS} columns"
     else:
         shared = starts.size * WINDOW_BINS - recording.bins
-        cut = f"{starts.size} segments of {WINDOW_BINS} bins" + (f", {shared} shared" if shared else "")
+        many = "segment" if starts.size == 1 else "segments"
+        cut = f"{starts.size} {many} of {WINDOW_BINS} bins" + (f", {shared} shared" if shared else "")
     if not survey.windows:
         return f"none: no {WINDOW_ROWS} rows without a break; {cut}"
     return f"{survey.windows:,}, one every {STRIDE_ROWS} rows of {WINDOW_ROWS}; {cut}"
