@@ -110,6 +110,9 @@ class IqRows:
         for capture in self.iq.facts.captures:
             count = self._rows_of(capture)
             skip = self._rows_before(capture, count, from_ns)
+            # Once a row was late enough all that follow it belong, though the clock was set back.
+            if count and from_ns is not None and self._last_start(capture, count) >= from_ns:
+                from_ns = None
             if skip == count:
                 first_row += count
                 before = None if skip else before
@@ -152,6 +155,10 @@ class IqRows:
             return 0
         samples = int((from_ns - capture.time_ns) / self._ns_per_sample)
         return min(count, max(0, samples // self._stride - 1))
+
+    def _last_start(self, capture: Capture, count: int) -> int:
+        """Start in ns of the last of a capture's rows."""
+        return capture.time_ns + self._after((count - 1) * self._stride)
 
     def _powers(self, capture: Capture, chunk_rows: int, skip: int, count: int) -> Iterator[Float32]:
         """Power of rows [skip, count) of a capture, one by one."""

@@ -131,7 +131,8 @@ def _open(path: Path, sidecar: Sidecar, opening: Opening) -> FrameReader:
 
 
 def _share(hop_hz: float, rate_hz: float) -> str:
-    return f"{min(hop_hz, rate_hz) / 1e6:.9g} MHz of {rate_hz / 1e6:.9g}, around its centre: the way between hops"
+    read_hz = min(hop_hz, rate_hz)
+    return f"{read_hz / 1e6:.9g} MHz of {rate_hz / 1e6:.9g}: the way between hops, around its centre"
 
 
 FORMAT = Format(

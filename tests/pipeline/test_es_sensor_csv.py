@@ -73,7 +73,7 @@ def test_hops_meet_without_the_roll_off_of_their_filters(tmp_path):
     np.testing.assert_array_equal(rows(reader)[0], np.full(reader.facts.bins, -20, np.float32))
     span_hz = reader.facts.bins * reader.facts.bin_hz
     assert span_hz == pytest.approx(4 * HOP_HZ, abs=3 * BIN_HZ)
-    assert dict(reader.facts.notes)["read of each hop"].startswith("2 MHz of 2.4, around its centre")
+    assert dict(reader.facts.notes)["read of each hop"].startswith("2 MHz of 2.4: the way between hops")
 
 
 def test_nanoseconds_are_not_padded(tmp_path):

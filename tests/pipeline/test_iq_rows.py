@@ -164,3 +164,16 @@ def test_samples_that_end_early_are_told() -> None:
     rows = IqRows(reader, SPECTRUM, 0)
     with pytest.raises(BadInput, match="7 rows of a capture, 15 when it was opened"):
         list(rows.frames(WHO, 10, None))
+
+
+def test_after_the_first_row_asked_for_all_follow_though_the_clock_was_set_back() -> None:
+    later, earlier = START_NS + 10 * SECOND, START_NS
+    captures = [Capture(0, 1_000, later, 100e6), Capture(1_000, 1_000, earlier, 100e6)]
+    held = Held(noise(2_000), captures)
+    whole = rows_of(held)
+    frames = [item for item in whole if isinstance(item, PsdFrame)]
+    from_ns = frames[3].time_ns
+    late = [
+        item for item in rows_of(held, from_ns=from_ns) if item.time_ns >= from_ns or item.time_ns < later
+    ]
+    assert same(late, whole[3:])
