@@ -106,14 +106,20 @@ def gap_of(record: dict[str, Any], node: str, band: str) -> Gap:
             reason=cast(GapReason, str(record["reason"])),
             time_ns=int(record["time_ns"]),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise BadInput("gaps: a gap without its numbers") from None
     if gap.reason not in _REASONS or not 0 <= gap.time_ns <= LATEST_NS:
         raise BadInput(f"gaps: '{gap.reason[:20]}' at {gap.time_ns} ns; limit: {', '.join(_REASONS)}")
+    if not -1 <= gap.after_seq <= _MOST or not all(
+        0 <= lost <= _MOST for lost in (gap.lost_rows, gap.lost_samples) if lost is not None
+    ):
+        raise BadInput(f"gaps: a number that no count of rows or samples can be; limit: 0 to {_MOST}")
     return gap
 
 
 _REASONS: tuple[str, ...] = GapReason.__args__
+_MOST = 2**62 - 1  # of rows or samples; and dB of gain: as messages have it
+_MOST_GAIN_DB = 1000.0
 
 
 def _maybe(value: Any) -> int | None:
@@ -131,6 +137,11 @@ def rows_of(batch: pa.RecordBatch) -> Iterator[StoredRow]:
         raise BadInput(
             "power_db: a row or a value that is missing; limit: a number for every bin (NaN is one)"
         )
+    for name in ("seq", "lost_samples"):
+        count = axis(batch, name)
+        _require((count >= 0) & (count <= _MOST), name, f"0 to {_MOST}")
+    gain_db = batch.column("gain_db").drop_null().to_numpy(zero_copy_only=False)
+    _require(np.abs(gain_db) <= _MOST_GAIN_DB, "gain_db", f"within {_MOST_GAIN_DB:g} dB of 0, or none")
     gaps = _gaps_of(batch)
     for row in range(batch.num_rows):
         first, end = offsets[row], offsets[row + 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,9 @@ def test_of_several_bands_the_sidecar_picks_one(tmp_path):
         ("unit", pa.array(["volts"]), "unit: volts; limit: dBFS/bin"),
         ("duration_ns", pa.array([2**62], pa.int64()), "time_ns: row 0 .* from 1970 to 2116"),
         ("seq", pa.array([None], pa.int64()), "seq: 1 rows have none"),
+        ("seq", pa.array([-1], pa.int64()), "seq: row 0 .* 0 to 46"),
+        ("lost_samples", pa.array([2**62], pa.int64()), "lost_samples: row 0 .* 0 to 46"),
+        ("gain_db", pa.array([np.nan]), "gain_db: row 0 .* within 1000 dB of 0"),
     ],
 )
 def test_a_table_that_is_not_ours_is_refused_in_one_line(tmp_path, column, values, words):
@@ -158,6 +162,30 @@ def test_a_table_that_is_not_ours_is_refused_in_one_line(tmp_path, column, value
         read(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"after_seq": 10**23}, "no count of rows or samples"),
+        ({"after_seq": float("inf")}, "a gap without its numbers"),
+        ({"lost_rows": -4}, "no count of rows or samples"),
+        ({"lost_samples": 2**62}, "no count of rows or samples"),
+        ({"time_ns": -1}, "'lost' at -1 ns"),
+        ({"reason": "whim"}, "'whim' at 5 ns"),
+    ],
+)
+def test_a_gap_that_cannot_be_is_refused_in_one_line(tmp_path, changes, words):
+    path = tmp_path / "x.parquet"
+    write_parquet([frame(0)], path)
+    table = pq.read_table(path)
+    record = {"node": frame(0).node, "band": frame(0).band, "reason": "lost", "time_ns": 5}
+    record |= {"after_seq": 0, "lost_rows": 1, "lost_samples": 1} | changes
+    trailing = {b"bandwatch.trailing_gaps": json.dumps([record]).encode()}
+    pq.write_table(table.replace_schema_metadata({b"bandwatch.schema": b"1"} | trailing), path)
+    with pytest.raises(BadInput, match=words) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
 
 
 def test_a_row_of_other_length_than_its_bins_is_refused(tmp_path):
