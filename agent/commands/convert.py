@@ -20,7 +20,9 @@ def convert_command(
         Path,
         typer.Argument(help="Rows: .parquet. IQ samples: .parquet (as rows), or .sigmf-meta for the pair."),
     ],
-    channel: Annotated[int, typer.Option(help="Which channel's rows, from 0, where there are several.")] = 0,
+    channel: Annotated[
+        int, typer.Option(min=0, help="Which channel's rows, from 0, where there are several.")
+    ] = 0,
     zone: Annotated[
         str | None,
         typer.Option("--time-zone", metavar="ZONE", help="Of a file that holds local times: Europe/Madrid."),
@@ -43,6 +45,8 @@ def convert_command(
             force=force,
             on_progress=lambda done: progress.update(task, completed=done),
         )
+    for problem in recording.facts.problems:
+        typer.echo(f"problem: {problem}", err=True)
     names = " and ".join(str(each) for each in written.paths)
     typer.echo(
         f"{names}: {written.count:,} {written.what}, {written.bytes:,} bytes,"

@@ -81,6 +81,10 @@ def replay_command(
     to_ns = None if end is None else moment_ns("--to", end, recordings)
     if from_ns is not None and to_ns is not None and to_ns <= from_ns:
         raise BadInput(f"--to {end}: not after --from {begin}; limit: later")
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    for each in recordings:
+        for problem in each.facts.problems:
+            console.print(f"problem: {each.path}: {problem}")
     begun = time.monotonic()
     with stop_on_signals() as stop:
         frames = replay_sources(recordings, loop=loop, chunk_rows=chunk_rows, from_ns=from_ns, to_ns=to_ns)
@@ -96,7 +100,7 @@ def replay_command(
     elapsed = time.monotonic() - begun
     summary = records.summary()
     stopped = "" if summary["complete"] or loop else "stopped before the end: "
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
+    console.print(
         f"{stopped}{summary['rows']} rows ({summary['seconds']:.0f} s of spectrum) in {elapsed:.1f} s: "
         f"{summary['windows']} windows in {records.clusters} clusters, {summary['forecasts']} forecasts, "
         f"{summary['gaps']} gaps, {summary['rows_lost']} rows lost, "

@@ -38,9 +38,9 @@ class NpyMatrix:
 
     def _check_length(self) -> int:
         """How many bytes stand after the array's values; `BadInput` where some of those are missing."""
-        held = self._path.stat().st_size - self._header.data_offset
+        held = max(0, self._path.stat().st_size - self._header.data_offset)
         if held < self._header.data_bytes:
-            rows = max(0, held) // (self.bins * self._header.dtype.itemsize)
+            rows = held // (self.bins * self._header.dtype.itemsize)
             raise BadInput(
                 f"{self._path}: truncated: {held} bytes of values, about {rows} rows;"
                 f" limit: {self._header.data_bytes}, the {self.rows} rows its header promises"

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from bandwatch.agent.commands.convert import convert_command
 from bandwatch.agent.recordings import open_for_replay
 from bandwatch.config.schema import Band, Psd, Settings
 from bandwatch.pipeline.errors import BadInput
@@ -56,3 +57,10 @@ def test_each_channel_becomes_rows_as_the_settings_of_its_own_band_say(tmp_path)
     assert (first.band, second.band) == ("two-ch0", "two-ch1")
     assert first.bins == 64  # chosen for so few samples
     assert second.bins == 256
+
+
+def test_what_is_odd_about_a_file_is_told_when_it_is_converted(tmp_path, capsys):
+    source = tmp_path / "odd_433.92M_1000k.cs8"
+    source.write_bytes(bytes(20_001))
+    convert_command(source, tmp_path / "rows.parquet", channel=0, zone=None, force=False)
+    assert "problem: 1 bytes after the last whole sample are left out" in capsys.readouterr().err
