@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from .frames import Gap, PsdFrame
 from .parquet_rows import SCHEMA, StoredRow, batch_of, gap_record
+from .parquet_seal import seal
 from .part_file import part_file
 
 GROUP_BYTES = 16 * 1024 * 1024
@@ -34,6 +35,7 @@ class ParquetRows:
 
     def __init__(self, path: Path) -> None:
         self.rows = 0
+        self._path = path
         self._held: list[StoredRow] = []
         self._held_bytes = 0
         self._gaps: dict[tuple[str, str], list[Gap]] = {}
@@ -61,13 +63,14 @@ class ParquetRows:
             self._flush()
 
     def close(self) -> None:
-        """Write what is held and the end of the file."""
+        """Write what is held, the end of the file, and its seal."""
         self._flush()
         if self._gaps:
             gaps = (gap for of_band in self._gaps.values() for gap in of_band)
             trailing = json.dumps([gap_record(gap) | {"node": gap.node, "band": gap.band} for gap in gaps])
             self._writer.add_key_value_metadata({TRAILING_KEY: trailing.encode()})
         self._writer.close()
+        seal(self._path)
 
     def discard(self) -> None:
         """Let go of a file that will not be finished."""

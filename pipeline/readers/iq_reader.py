@@ -74,5 +74,3 @@ class IqReader(Protocol):
         Each block is a new or read-only array. Memory: a block. `BadInput` where the file is broken.
         """
         ...
-
-

@@ -18,6 +18,7 @@ from ..errors import BadInput
 from ..frames import Gap, PowerUnit, PsdFrame
 from ..limits import BINS_RANGE
 from ..parquet_rows import AXES, SCHEMA, SCHEMA_KEY, SCHEMA_VERSION, axis, check_axes, gap_of, rows_of
+from ..parquet_seal import check_seal
 from ..parquet_writer import TRAILING_KEY
 from ..sidecar import Sidecar
 from .reader import Format, Identity, Opening, RowFacts
@@ -142,6 +143,7 @@ class ParquetFrames:
     def _file(self) -> Iterator[pq.ParquetFile]:
         """The open file; what the library finds wrong with it as `BadInput`."""
         try:
+            check_seal(self._path)
             with (
                 self._path.open("rb") as stream,
                 pq.ParquetFile(

@@ -18,6 +18,7 @@ from bandwatch.pipeline import parquet_writer
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Gap, PsdFrame
 from bandwatch.pipeline.parquet_rows import SCHEMA
+from bandwatch.pipeline.parquet_seal import seal
 from bandwatch.pipeline.parquet_writer import write_parquet
 from bandwatch.pipeline.readers.parquet import FORMAT
 from bandwatch.pipeline.readers.reader import Identity, Opening
@@ -158,6 +159,7 @@ def test_a_table_that_is_not_ours_is_refused_in_one_line(tmp_path, column, value
     place = table.schema.names.index(column)
     table = table.remove_column(place) if values is None else table.set_column(place, column, values)
     pq.write_table(table, path)
+    seal(path)
     with pytest.raises(BadInput, match=words) as caught:
         read(path)
     assert str(caught.value).startswith(str(path))
@@ -183,6 +185,7 @@ def test_a_gap_that_cannot_be_is_refused_in_one_line(tmp_path, changes, words):
     record |= {"after_seq": 0, "lost_rows": 1, "lost_samples": 1} | changes
     trailing = {b"bandwatch.trailing_gaps": json.dumps([record]).encode()}
     pq.write_table(table.replace_schema_metadata({b"bandwatch.schema": b"1"} | trailing), path)
+    seal(path)
     with pytest.raises(BadInput, match=words) as caught:
         read(path)
     assert str(caught.value).startswith(str(path))
@@ -193,8 +196,28 @@ def test_a_row_of_other_length_than_its_bins_is_refused(tmp_path):
     write_parquet([frame(0), frame(1)], path)
     table = pq.read_table(path)
     pq.write_table(table.set_column(8, "bins", pa.array([15, 17], pa.int32())), path)
+    seal(path)
     with pytest.raises(BadInput, match="power_db: a row of 16 values; limit: 15, its bins"):
         read(path)
+
+
+def test_a_file_that_another_program_wrote_or_rewrote_is_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    write_parquet(odd_rows(), path)
+    pq.write_table(pq.read_table(path), path)
+    with pytest.raises(BadInput, match="x.parquet: not written by bandwatch, or rewritten since; limit"):
+        read(path)
+
+
+def test_a_damaged_footer_is_never_given_to_the_library(tmp_path):
+    path = tmp_path / "x.parquet"
+    write_parquet(odd_rows(), path)
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[-8:-4], "little")
+    for place in range(len(raw) - 8 - length, len(raw) - 8, 7):
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ 0x5A]) + raw[place + 1 :])
+        with pytest.raises(BadInput, match="x.parquet: damaged: its footer is not the one that was written"):
+            read(path)
 
 
 @settings(max_examples=300, deadline=None)
