@@ -12,6 +12,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from ..pipeline.errors import BadInput
+from ..pipeline.frames import NS_PER_S
 from ..pipeline.recording import Recording
 from ..pipeline.waterfall import Waterfall
 
@@ -22,6 +23,7 @@ _LEFT, _RIGHT, _BOTTOM, _TOP = 190, 230, 110, 120
 _DOTS_PER_INCH = 150
 _LOW_PERCENTILE, _HIGH_PERCENTILE = 1.0, 99.7
 _NARROWEST_DB = 6.0
+BRIEF_NS = 5 * NS_PER_S  # times of day would be as long as they are alike
 
 
 def empty_waterfall(recording: Recording) -> Waterfall:
@@ -44,6 +46,7 @@ def draw_waterfall(recording: Recording, waterfall: Waterfall, png: Path) -> Non
     figure = Figure(figsize=(width / _DOTS_PER_INCH, height / _DOTS_PER_INCH), dpi=_DOTS_PER_INCH)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((_LEFT / width, _BOTTOM / height, PICTURE_WIDTH / width, PICTURE_HEIGHT / height))
+    brief = waterfall.end_ns - waterfall.start_ns < BRIEF_NS
     colours = mpl.colormaps["viridis"].with_extremes(bad="0.75")
     half_bin_hz = recording.bin_hz / 2
     last_hz = recording.first_hz + (recording.bins - 1) * recording.bin_hz
@@ -57,14 +60,17 @@ def draw_waterfall(recording: Recording, waterfall: Waterfall, png: Path) -> Non
         extent=(
             (recording.first_hz - half_bin_hz) / 1e6,
             (last_hz + half_bin_hz) / 1e6,
-            _date(waterfall.end_ns),
-            _date(waterfall.start_ns),
+            *(_times(waterfall) if brief else (_date(waterfall.end_ns), _date(waterfall.start_ns))),
         ),
     )
-    locator = AutoDateLocator(tz=UTC, minticks=5, maxticks=12)
-    axes.yaxis.set_major_locator(locator)
-    axes.yaxis.set_major_formatter(_date_formatter(locator))
-    axes.set_ylabel(f"time, UTC, from {_instant(waterfall.start_ns):%Y-%m-%d %H:%M:%S}")
+    begun = f"{_instant(waterfall.start_ns):%Y-%m-%d %H:%M:%S}"
+    if brief:
+        axes.set_ylabel(f"time, ms after {begun} UTC")
+    else:
+        locator = AutoDateLocator(tz=UTC, minticks=5, maxticks=12)
+        axes.yaxis.set_major_locator(locator)
+        axes.yaxis.set_major_formatter(_date_formatter(locator))
+        axes.set_ylabel(f"time, UTC, from {begun}")
     axes.set_xlabel("frequency, MHz")
     axes.ticklabel_format(axis="x", useOffset=False, style="plain")
     title = f"{recording.node} / {recording.band}"
@@ -106,6 +112,12 @@ def _date_formatter(locator: AutoDateLocator) -> ConciseDateFormatter:
     formatter.formats = ["%Y", "%Y-%m", "%m-%d", "%H:%M", "%H:%M", "%H:%M:%S.%f"]
     formatter.zero_formats = ["%Y", "%Y-%m", "%m-%d", "%m-%d", "%H:%M", "%H:%M:%S"]
     return formatter
+
+
+def _times(waterfall: Waterfall) -> tuple[float, float]:
+    """The end and the start in milliseconds after the whole second before the start."""
+    second_ns = waterfall.start_ns // NS_PER_S * NS_PER_S
+    return (waterfall.end_ns - second_ns) / 1e6, (waterfall.start_ns - second_ns) / 1e6
 
 
 def _date(time_ns: int) -> float:
