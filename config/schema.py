@@ -122,6 +122,11 @@ class Explain(Section):
 
 class Store(Section):
     directory: Path = Path("~/.local/state/bandwatch")
+    enabled: bool = True
+    flush_seconds: float = Field(default=10.0, ge=0.1, le=3600)
+    most_bytes: int = Field(default=10_000_000_000, ge=10_000_000)
+    most_days: float = Field(default=30.0, gt=0, le=36_500)
+    keep_free_bytes: int = Field(default=500_000_000, ge=0)
 
 
 class Transport(Section):
