@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from .frames import NS_PER_S, Gap, GapReason, PsdFrame
+from .state import State
 from .wire import Heartbeat
 
 IGNORED_REASONS = ("duplicate", "out_of_order", "replaced")
@@ -16,6 +18,18 @@ IGNORED_REASONS = ("duplicate", "out_of_order", "replaced")
 # machine stamps them; a longer wait with no row missing is the clock's.
 LATEST_START_ROWS = 2.5
 LATEST_START_NS = NS_PER_S
+
+
+class _Facts(NamedTuple):
+    """What a row is compared by."""
+
+    time_ns: int
+    duration_ns: int
+    center_hz: float
+    bin_hz: float
+    bins: int
+    unit: str
+    gain_db: float | None
 
 
 class Continuity:
@@ -69,10 +83,64 @@ class Continuity:
         self._ended = False
         self._last_seq = -1
         self._excused_rows: float = 0
-        self._previous: PsdFrame | None = None  # the last row of this stream, good or bad
+        self._previous: _Facts | None = None  # the last row of this stream, good or bad
         self._unbroken = False  # nothing stood between that row and now
         self._dated_ns: int | None = None  # the end of the last good row, once there is anything to date by
         self._in_bad_run = False
+
+    @property
+    def place(self) -> tuple[int | None, int, bool, int | None, float, bool, int | None]:
+        """Stream, last seq accounted for, whether it ended, and whatever else heartbeats and gaps move.
+
+        Who keeps all rows passed on, and the state wherever this changed without one, can `resume`.
+        """
+        return (
+            self._stream,
+            self._last_seq,
+            self._ended,
+            self._replaced_stream,
+            self._excused_rows,
+            self._unbroken,
+            self._dated_ns,
+        )
+
+    def resume(self, frame: PsdFrame) -> None:
+        """Be as if `push` had just passed this row on."""
+        if self._is_new(frame.stream, anew=frame.seq == 0):
+            self._turn_to(frame.stream)
+        self._dated_ns = frame.end_ns
+        self._in_bad_run = False
+        self._follow(frame)
+
+    def state(self) -> State:
+        """Plain values, no arrays: JSON would do."""
+        return {
+            "stream": self._stream,
+            "replaced_stream": self._replaced_stream,
+            "ended": self._ended,
+            "last_seq": self._last_seq,
+            # None is any number: infinity is not in JSON.
+            "excused_rows": None if math.isinf(self._excused_rows) else self._excused_rows,
+            "previous": None if self._previous is None else list(self._previous),
+            "unbroken": self._unbroken,
+            "dated_ns": self._dated_ns,
+            "in_bad_run": self._in_bad_run,
+            "ignored": dict(self.ignored),
+            "bad_rows": self.bad_rows,
+        }
+
+    def restore(self, state: State) -> None:
+        self._stream = state["stream"]
+        self._replaced_stream = state["replaced_stream"]
+        self._ended = state["ended"]
+        self._last_seq = state["last_seq"]
+        self._excused_rows = math.inf if state["excused_rows"] is None else state["excused_rows"]
+        self._previous = None if state["previous"] is None else _Facts(*state["previous"])
+        self._unbroken = state["unbroken"]
+        self._dated_ns = state["dated_ns"]
+        self._in_bad_run = state["in_bad_run"]
+        self.ignored = dict(state["ignored"])
+        self.bad_rows = state["bad_rows"]
 
     def gap(self, gap: Gap) -> list[PsdFrame | Gap]:
         if gap.reason == "overflow":
@@ -97,12 +165,15 @@ class Continuity:
         else:
             outputs += self._break_before(item)
         outputs.append(self._passed(item))
-        self._last_seq = item.seq
+        self._follow(item)
+        return outputs
+
+    def _follow(self, row: PsdFrame) -> None:
+        self._last_seq = row.seq
         self._excused_rows = 0
         self._ended = False
-        self._previous = item
+        self._previous = _facts(row)
         self._unbroken = True
-        return outputs
 
     def _ignore(self, reason: str) -> None:
         self.ignored[reason] += 1
@@ -144,12 +215,15 @@ class Continuity:
         elif row is not None and lost_samples:
             self._last_seq = row.seq - 1
             gaps.append(self._gap_here(node, band, 0, lost_samples, "overflow", row.time_ns))
+        self._turn_to(stream)
+        return gaps
+
+    def _turn_to(self, stream: int) -> None:
         self._replaced_stream = None if self._ended else self._stream
         self._stream = stream
         self._previous = None
         self._unbroken = False
         self._ended = False
-        return gaps
 
     def _break_before(self, row: PsdFrame) -> list[Gap]:
         """The gap between the row before and this one of the same stream, if there is any."""
@@ -210,7 +284,11 @@ def _unexplained(missing_rows: int, excused_rows: float) -> int:
     return int(max(0, missing_rows - excused_rows))
 
 
-def _is_retuned(previous: PsdFrame, row: PsdFrame) -> bool:
+def _facts(row: PsdFrame) -> _Facts:
+    return _Facts(row.time_ns, row.duration_ns, row.center_hz, row.bin_hz, row.bins, row.unit, row.gain_db)
+
+
+def _is_retuned(previous: _Facts, row: PsdFrame) -> bool:
     return (
         previous.center_hz != row.center_hz
         or previous.bin_hz != row.bin_hz
@@ -219,6 +297,6 @@ def _is_retuned(previous: PsdFrame, row: PsdFrame) -> bool:
     )
 
 
-def _clock_jumped(previous: PsdFrame, row: PsdFrame) -> bool:
+def _clock_jumped(previous: _Facts, row: PsdFrame) -> bool:
     advance_ns = row.time_ns - previous.time_ns
     return not 0 <= advance_ns <= max(LATEST_START_ROWS * previous.duration_ns, LATEST_START_NS)

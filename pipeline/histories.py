@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .frames import NS_PER_S, Gap, History, Int64, Step, read_only
+from .state import State
 
 HISTORY_STEPS = 24
 # Eight days of minutes: shorter steps reach back less far, so that memory stays at some tens of MB a band.
@@ -32,6 +33,26 @@ class Histories:
         self._count = 0
         self._unbroken = 0
         self._axis: tuple[float, bytes, str, float | None] | None = None
+
+    def state(self) -> State:
+        """Views of the store, of the steps that a later history may hold."""
+        kept = 0
+        if self._axis is not None:
+            kept = min(self._count, HISTORY_STEPS + self._season_steps(self._axis[0]))
+        first = self._count - kept
+        return {
+            "axis": None if self._axis is None else list(self._axis),
+            "unbroken": self._unbroken,
+            "values": read_only(self._values[first : self._count]),
+            "ends_ns": read_only(self._ends_ns[first : self._count]),
+        }
+
+    def restore(self, state: State) -> None:
+        self._axis = None if state["axis"] is None else tuple(state["axis"])
+        self._unbroken = state["unbroken"]
+        # A store without room: the next step makes a new one, and these are never written to.
+        self._values, self._ends_ns = state["values"], state["ends_ns"]
+        self._count = len(self._ends_ns)
 
     def gap(self, gap: Gap) -> list[History]:  # noqa: ARG002 - whatever the reason, no history spans it
         self._unbroken = 0

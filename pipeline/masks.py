@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import BadInput
 from .frames import Gap, PsdFrame, read_only
+from .state import State
 
 
 class Mask:
@@ -28,6 +29,13 @@ class Mask:
         self._axis: tuple[float, float, int] | None = None
         self._masked = np.zeros(0, dtype=np.intp)
         self._kept = np.zeros(0, dtype=np.intp)
+
+    def state(self) -> State:
+        """Nothing: the bins are found anew from the next frame."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        del state
 
     def gap(self, gap: Gap) -> list[PsdFrame]:  # noqa: ARG002 - the mask follows the axis of each frame
         return []

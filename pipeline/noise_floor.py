@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .frames import Float32, Gap, LevelledRow, PsdFrame
+from .state import State
 
 FLOOR_QUANTILE = 0.3
 OCCUPIED_ABOVE_FLOOR_DB = 6.0
@@ -32,6 +33,13 @@ class NoiseFloor:
     def reset(self) -> None:
         self._floor_db = math.nan
         self._rows = 0
+
+    def state(self) -> State:
+        return {"floor_db": self._floor_db, "rows": self._rows}
+
+    def restore(self, state: State) -> None:
+        self._floor_db = state["floor_db"]
+        self._rows = state["rows"]
 
     def gap(self, gap: Gap) -> list[LevelledRow]:
         if gap.reason in ("retuned", "gain", "restart"):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from .frames import Gap
+from .state import State
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -30,6 +31,24 @@ class Stage(Protocol[In_contra, Out]):
 
     def reset(self) -> None:
         """Forget everything."""
+        ...
+
+
+class Lasting(Protocol):
+    """What goes on after a restart of the agent as if there had been none.
+
+    Contract, proven by `tests/jig.py`: `state` is cheap, and what it gives is never changed by later
+    items; `restore` into a stage of the same settings, before or after a trip through a file, makes it go
+    on to the bit as the one that gave the state. Settings are not part of a state: a stage of other
+    settings takes what is still true, and for the rest is as a new one.
+    """
+
+    def state(self) -> State:
+        """All that what comes next depends on, as plain values and arrays that nobody may write to."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Be as the stage that gave this state was then."""
         ...
 
 

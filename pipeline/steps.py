@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .frames import NS_PER_S, Gap, PsdFrame, Step, read_only
+from .frames import NS_PER_S, Gap, PowerUnit, PsdFrame, Step, read_only
+from .state import State
 
 MOST_FREQUENCIES = 256
 LEAST_COVERAGE = 0.5
+
+
+class _Axis(NamedTuple):
+    """What makes rows comparable."""
+
+    center_hz: float
+    bin_hz: float
+    bins: int
+    duration_ns: int
+    unit: PowerUnit
+    gain_db: float | None
 
 
 class Steps:
@@ -30,7 +43,7 @@ class Steps:
         self.reset()
 
     def reset(self) -> None:
-        self._axis: tuple[float, float, int, int, str, float | None] | None = None
+        self._axis: _Axis | None = None
         self._grouping = FrequencyGroups(0, 0.0, 1.0, self._most_frequencies)
         self._step_ns = self._wanted_ns
         self._next_index = 0
@@ -39,6 +52,29 @@ class Steps:
         self._sum: NDArray[np.float64] = np.zeros(0)
         self._rows = 0
 
+    def state(self) -> State:
+        return {
+            "step_ns": self._wanted_ns,
+            "axis": None if self._axis is None else list(self._axis),
+            "next_index": self._next_index,
+            "after_gap": self._after_gap,
+            "index": self._index,
+            "sum": read_only(self._sum.copy()),
+            "rows": self._rows,
+        }
+
+    def restore(self, state: State) -> None:
+        """With another step length, as a new one: half a minute is no quarter of an hour."""
+        self.reset()
+        if state["axis"] is None or state["step_ns"] != self._wanted_ns:
+            return
+        self._take_axis(_Axis(*state["axis"]))
+        self._next_index = state["next_index"]
+        self._after_gap = state["after_gap"]
+        self._index = state["index"]
+        self._sum[:] = state["sum"]
+        self._rows = state["rows"]
+
     def gap(self, gap: Gap) -> list[Step]:  # noqa: ARG002 - whatever the reason, no step spans it
         self._index = None
         self._rows = 0
@@ -46,11 +82,10 @@ class Steps:
         return []
 
     def push(self, item: PsdFrame) -> list[Step]:
-        axis = (item.center_hz, item.bin_hz, item.bins, item.duration_ns, item.unit, item.gain_db)
+        axis = _Axis(item.center_hz, item.bin_hz, item.bins, item.duration_ns, item.unit, item.gain_db)
         if axis != self._axis:
             self.reset()
-            self._take_axis(item)
-            self._axis = axis
+            self._take_axis(axis)
         if item.duration_ns >= self._wanted_ns:
             return [self._step(item, item.time_ns, item.power_db.astype(np.float64), 1)]
         half_row_ns = item.duration_ns // 2
@@ -82,10 +117,12 @@ class Steps:
             return []
         return [self._step(frame, index * self._step_ns, self._sum / rows, rows)]
 
-    def _take_axis(self, frame: PsdFrame) -> None:
-        self._step_ns = max(self._wanted_ns, frame.duration_ns)
-        self._grouping = FrequencyGroups(frame.bins, frame.first_hz, frame.bin_hz, self._most_frequencies)
-        self._sum = np.zeros(frame.bins)
+    def _take_axis(self, axis: _Axis) -> None:
+        self._axis = axis
+        self._step_ns = max(self._wanted_ns, axis.duration_ns)
+        first_hz = axis.center_hz - (axis.bins - 1) / 2 * axis.bin_hz
+        self._grouping = FrequencyGroups(axis.bins, first_hz, axis.bin_hz, self._most_frequencies)
+        self._sum = np.zeros(axis.bins)
 
     def _step(self, frame: PsdFrame, start_ns: int, mean_db: NDArray[np.float64], rows: int) -> Step:
         return Step(

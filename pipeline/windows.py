@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .frames import Float32, Gap, Int64, LevelledRow, PsdFrame, Window, read_only
+from .state import State
 
 WINDOW_ROWS = 128
 WINDOW_BINS = 128
@@ -68,6 +69,27 @@ class Windower:
     def due(self) -> bool:
         """Whether the last row pushed was one at which windows are cut, if the band is wide enough."""
         return self._due
+
+    def state(self) -> State:
+        """The rows held, at most 128: a copy, since their places are written again."""
+        held = min(self._rows_held, WINDOW_ROWS)
+        return {
+            "bins": self._bins,
+            "rows_held": self._rows_held,
+            "due": self._due,
+            "rows_db": read_only(self._ring[: held if self._segments.size else 0].copy()),
+            "starts_ns": self._starts_ns[:held],
+        }
+
+    def restore(self, state: State) -> None:
+        self.reset()
+        self._take_geometry(state["bins"])
+        self._rows_held = state["rows_held"]
+        self._due = state["due"]
+        rows_db, starts_ns = state["rows_db"], state["starts_ns"]
+        for first in (0, WINDOW_ROWS):
+            self._ring[first : first + len(rows_db)] = rows_db
+        self._starts_ns[: len(starts_ns)] = starts_ns
 
     def gap(self, gap: Gap) -> list[Window]:  # noqa: ARG002 - whatever the reason, no window spans it
         self._rows_held = 0

@@ -1,20 +1,23 @@
 """The jig every stage of the route passes.
 
 All items at once equal one at a time; inputs are left as they were; reset equals new; two stages do not
-share memory; no output spans a gap.
+share memory; no output spans a gap. What lasts over a restart goes on as if there had been none.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bandwatch.pipeline.frames import Gap, GapReason, History, PsdFrame
 from bandwatch.pipeline.stage import drive
+from bandwatch.pipeline.state import read_state, write_state
 
 SECOND = 1_000_000_000
 
@@ -76,6 +79,56 @@ def assert_is_stage(
             early = [output for output in after if start_ns(output) < gap.time_ns]
             assert not early, f"{len(early)} outputs span the gap before item {cut}"
     return at_once
+
+
+def assert_lasts(
+    make: Callable[[], Any], items: Sequence[Any], *, moments: Iterable[int] | None = None
+) -> None:
+    """Prove that a stage stopped at any of `moments` (default: all) goes on as one that was not.
+
+    `moments` are numbers of items, gaps among them, that the stage has had by then. The state goes through
+    a file into a new stage, and straight into one that has been through everything; both must answer as
+    the uninterrupted one does and end in the same state, and what came later must not have changed what
+    was given.
+    """
+    assert drive(make(), items), "the items given make the stage say nothing: nothing is proven"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "state")
+        for moment in range(len(items) + 1) if moments is None else moments:
+            whole, used, new = make(), make(), make()
+            drive(whole, items[:moment])
+            drive(used, items)
+            given = whole.state()
+            as_given = copy.deepcopy(given)
+            write_state(path, given)
+            for array in _arrays(given):
+                assert not array.flags.writeable, f"after {moment} items the state holds a writeable array"
+            used.restore(given)
+            new.restore(read_state(path))
+            expected = drive(whole, items[moment:])
+            assert same(given, as_given), f"the state given after {moment} items was changed by later ones"
+            end = _as_lists(whole.state())
+            for stage in (new, used):
+                again = drive(stage, items[moment:])
+                assert same(again, expected), f"stopped after {moment} items it goes on otherwise"
+                assert same(_as_lists(stage.state()), end), (
+                    f"stopped after {moment} items it answers alike and knows something else"
+                )
+
+
+def _as_lists(value: Any) -> Any:
+    """A state as a file gives it back: tuples are lists."""
+    if isinstance(value, dict):
+        return {name: _as_lists(each) for name, each in value.items()}
+    return [_as_lists(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _arrays(value: Any) -> list[np.ndarray]:
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, dict):
+        return [array for each in value.values() for array in _arrays(each)]
+    return [array for each in value for array in _arrays(each)] if isinstance(value, list | tuple) else []
 
 
 def start_ns(item: Any) -> int:

@@ -15,7 +15,7 @@ from bandwatch.pipeline.continuity import Continuity
 from bandwatch.pipeline.frames import Gap, PsdFrame
 from bandwatch.pipeline.stage import drive
 from bandwatch.pipeline.wire import Heartbeat
-from bandwatch.tests.jig import SECOND, assert_is_stage, gap_before, rows
+from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, gap_before, rows
 
 DATA = Path(os.environ.get("BANDWATCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -315,13 +315,22 @@ def test_it_is_a_stage():
     assert_is_stage(Continuity, r, make_gap=lambda item: gap_before(item, lost_rows=0))
 
 
-def test_it_is_a_stage_whatever_happens():
+def lively() -> list[PsdFrame | Heartbeat]:
     r, new = rows(30), rows(30, stream=8, gain_db=2.0)
-    lively = [
+    return [
         *r[:5], r[4], r[3], beat(8), r[9], spoilt(r[10], np.nan), r[11], beat(12, ended=True), r[0], r[1],
         *new[:5], r[2], new[6], replace(new[7], lost_samples=4), shifted(new[8], 90 * SECOND),
     ]  # fmt: skip
-    assert_is_stage(Continuity, lively)
+
+
+def test_it_is_a_stage_whatever_happens():
+    assert_is_stage(Continuity, lively())
+
+
+def test_it_lasts_whatever_happens():
+    full = Gap("node", "band", 7, None, None, "overflow", 5)
+    items = lively()
+    assert_lasts(Continuity, [beat(-1), *items[:11], full, *items[11:], full, rows(30, stream=8)[20]])
 
 
 def test_reset_forgets_the_counts_too():

@@ -7,7 +7,7 @@ import numpy as np
 from bandwatch.pipeline.frames import Gap, GapReason, PowerUnit, Step
 from bandwatch.pipeline.histories import Histories
 from bandwatch.pipeline.stage import drive
-from bandwatch.tests.jig import SECOND, assert_is_stage
+from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts
 
 
 def steps(
@@ -31,6 +31,13 @@ def gap_of(step: Step, reason: GapReason = "lost") -> Gap:
 
 def test_passes_the_jig():
     assert_is_stage(Histories, steps(60), make_gap=gap_of, gap_forgets=False)
+
+
+def test_it_lasts():
+    items = steps(100)
+    counts = steps(30, 100, unit="counts")
+    several = [*items[:40], gap_of(items[40]), *items[40:60], gap_of(items[60], "gain"), *items[62:], *counts]
+    assert_lasts(lambda: Histories(season_days=0.03), several, moments=range(0, len(several), 3))
 
 
 def test_the_first_history_comes_with_the_24th_step_and_then_one_each_step():

@@ -5,11 +5,15 @@ import pytest
 
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.masks import Mask
-from bandwatch.tests.jig import assert_is_stage, gap_before, rows
+from bandwatch.tests.jig import assert_is_stage, assert_lasts, gap_before, rows
 
 
 def test_passes_the_jig():
     assert_is_stage(lambda: Mask(dc_bins=3), rows(5), make_gap=gap_before)
+
+
+def test_it_lasts():
+    assert_lasts(lambda: Mask(dc_bins=3), [*rows(3), *rows(3, bins=64)])
 
 
 def test_without_a_mask_frames_pass_untouched():

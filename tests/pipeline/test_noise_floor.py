@@ -8,11 +8,19 @@ from scipy import stats
 
 from bandwatch.pipeline.noise_floor import NoiseFloor, mean_level_db, row_quantile
 from bandwatch.pipeline.stage import drive
-from bandwatch.tests.jig import assert_is_stage, gap_before, rows
+from bandwatch.tests.jig import assert_is_stage, assert_lasts, gap_before, rows
 
 
 def test_passes_the_jig():
     assert_is_stage(NoiseFloor, rows(50), make_gap=lambda item: gap_before(item, "retuned"))
+
+
+def test_it_lasts():
+    items = rows(60, bins=64)
+    assert_lasts(
+        NoiseFloor,
+        [*items[:40], gap_before(items[40]), *items[40:50], gap_before(items[50], "gain"), *items[50:]],
+    )
 
 
 def test_floor_is_the_quantile_of_the_noise():

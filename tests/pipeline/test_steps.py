@@ -7,11 +7,25 @@ import pytest
 
 from bandwatch.pipeline.stage import drive
 from bandwatch.pipeline.steps import FrequencyGroups, Steps
-from bandwatch.tests.jig import SECOND, assert_is_stage, gap_before, rows
+from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, gap_before, rows, same
 
 
 def test_passes_the_jig():
     assert_is_stage(lambda: Steps(10), rows(95), make_gap=gap_before, gap_forgets=False)
+
+
+@pytest.mark.parametrize("reason", ["lost", "clock"])
+def test_it_lasts(reason):
+    items = rows(45, bins=8)
+    retuned = rows(25, bins=12, gain_db=3.0)
+    assert_lasts(lambda: Steps(10), [*items[:14], gap_before(items[15], reason), *items[15:], *retuned])
+
+
+def test_a_state_of_other_steps_is_none():
+    quarters, minutes = Steps(900), Steps(10)
+    drive(quarters, rows(5))
+    minutes.restore(quarters.state())
+    assert same(drive(minutes, rows(20)), drive(Steps(10), rows(20)))
 
 
 def test_a_step_is_the_mean_of_its_rows():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bandwatch.pipeline.frames import LevelledRow
 from bandwatch.pipeline.stage import drive
 from bandwatch.pipeline.windows import Windower, scale, segment_starts
-from bandwatch.tests.jig import assert_is_stage, gap_before, rows
+from bandwatch.tests.jig import assert_is_stage, assert_lasts, gap_before, rows
 
 
 def levelled(count: int, floor_db: float = -100.0, **changes) -> list[LevelledRow]:
@@ -23,6 +23,15 @@ def test_passes_the_jig(bins):
         lambda: Windower(16), levelled(300, bins=bins), make_gap=lambda item: gap_before(item.frame)
     )
     assert all(window.values.dtype == np.float32 for window in outputs)
+
+
+@pytest.mark.parametrize("bins", [31, 56, 151])
+def test_it_lasts(bins):
+    wide, other = levelled(320, bins=bins), levelled(130, bins=128)
+    items = [*wide[:150], gap_before(wide[150]), *wide[150:], *other]
+    assert_lasts(
+        lambda: Windower(16), items, moments=[0, 1, 127, 128, 143, 150, 151, 160, 280, 321, 322, 451]
+    )
 
 
 @pytest.mark.parametrize(
