@@ -52,19 +52,31 @@ SCHEMA = pa.schema(
 )
 """`bins` is the length of `power_db`: with it the axes of a file are known without its values."""
 
+STORED_SCHEMA = pa.schema(
+    [
+        *SCHEMA,
+        pa.field("entry", pa.int64(), nullable=False),
+        pa.field("gap_entries", pa.list_(pa.field("element", pa.int64(), nullable=False)), nullable=False),
+    ],
+    metadata=SCHEMA.metadata,
+)
+"""A store's rows: the same, and the numbers of the journal's entries that the row and its gaps were."""
+
 AXES = ("time_ns", "duration_ns", "node", "band", "stream", "center_hz", "bin_hz", "bins", "unit")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredRow:
-    """A frame and the gaps that stood before it."""
+    """A frame and the gaps that stood before it; in a store also the numbers of their entries."""
 
     frame: PsdFrame
     gaps: Sequence[Gap] = field(default=())
+    entry: int = -1
+    gap_entries: Sequence[int] = field(default=())
 
 
-def batch_of(rows: Sequence[StoredRow]) -> pa.RecordBatch:
-    """At least one row as a record batch of `SCHEMA`."""
+def batch_of(rows: Sequence[StoredRow], schema: pa.Schema = SCHEMA) -> pa.RecordBatch:
+    """At least one row as a record batch of `SCHEMA` or `STORED_SCHEMA`."""
     frames = [each.frame for each in rows]
     values = np.concatenate([each.power_db for each in frames])
     ends = np.cumsum([0, *(each.bins for each in frames)], dtype=np.int32)
@@ -77,10 +89,15 @@ def batch_of(rows: Sequence[StoredRow]) -> pa.RecordBatch:
             pa.array(ends), pa.array(values), type=SCHEMA.field("power_db").type
         ),
     }
-    for each in SCHEMA:
-        if each.name not in columns:
+    for each in schema:
+        if each.name in _OF_ROW:
+            columns[each.name] = pa.array([getattr(row, each.name) for row in rows], each.type)
+        elif each.name not in columns:
             columns[each.name] = pa.array([getattr(frame, each.name) for frame in frames], each.type)
-    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+_OF_ROW = ("entry", "gap_entries")
 
 
 def gap_record(gap: Gap) -> dict[str, Any]:
