@@ -27,7 +27,7 @@ SEGMENT_SECONDS = 3600.0
 
 
 class Journal:
-    """The writer: one a folder, used from one thread. Importing or opening it writes no file.
+    """The writer: one a folder, used from one thread. Opening it writes no file.
 
     It never touches a segment that was there before it. A segment is begun by an append when there is
     none open, when the open one would become larger than `segment_bytes`, or is `segment_seconds` old.
@@ -45,6 +45,10 @@ class Journal:
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        for index in folder.glob("*.seals"):
+            if not index.with_suffix(".arrows").exists():  # a removal that did not come to its end
+                with suppress(OSError):
+                    index.unlink()
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._segment_ns = segment_seconds * NS_PER_S

@@ -26,8 +26,8 @@ from .parquet_rows import gap_of, gap_record
 class Note:
     """Something that happened, at `time_ns` UTC; `node` and `band` are "" for the agent's own.
 
-    `facts` are what JSON can say: None, bool, int, float, text, lists, and dicts with text as keys. Out of
-    a journal a tuple comes as a list, and a number that is not finite as None.
+    `facts` are what JSON can say: None, bool, int of 64 bits, float, text, lists, and dicts with text as
+    keys. Out of a journal a tuple comes as a list, and a number that is not finite as None.
     """
 
     node: str
@@ -146,22 +146,21 @@ class _Row(Struct, gc=False):
     bins: Annotated[int, Meta(ge=BINS_RANGE[0], le=BINS_RANGE[1])]
 
 
-def entries_of(batch: pa.RecordBatch) -> Iterator[tuple[int, Entry | BadInput]]:
-    """The entries of a batch of `SCHEMA` and their numbers, a refusal in the place of one that cannot be.
+def entries_of(batch: pa.RecordBatch) -> Iterator[Entry | BadInput]:
+    """The entries of a batch of `SCHEMA`, in order, a refusal in the place of one that cannot be.
 
     Values are read-only views of the batch. `pa.ArrowException` where the batch is not sound.
     """
     batch.validate(full=True)
-    plain = dict(zip(_PLAIN, (_listed(batch, name) for name in _PLAIN), strict=True))
+    columns = [_listed(batch, name) for name in _PLAIN]
     lists = batch.column("power_db")
     ends = lists.offsets.to_numpy(zero_copy_only=False).tolist()
     values: Float32 = read_only(lists.values.to_numpy(zero_copy_only=False).view())
-    for row, number in enumerate(_listed(batch, "entry")):
-        record = {name: column[row] for name, column in plain.items()}
+    for row, record in enumerate(zip(*columns, strict=True)):
         try:
-            yield number, _entry(record, values[ends[row] : ends[row + 1]])
+            yield _entry(dict(zip(_PLAIN, record, strict=True)), values[ends[row] : ends[row + 1]])
         except BadInput as refusal:
-            yield number, refusal
+            yield refusal
 
 
 def _listed(batch: pa.RecordBatch, name: str) -> list[Any]:
@@ -171,8 +170,13 @@ def _listed(batch: pa.RecordBatch, name: str) -> list[Any]:
     return column.to_pylist()
 
 
+_EVERY_ONE_HAS = ("kind", "node", "band", "time_ns")
+
+
 def _entry(record: dict[str, Any], power_db: Float32) -> Entry:
-    kind, node, band, time_ns = (record[name] for name in ("kind", "node", "band", "time_ns"))
+    kind, node, band, time_ns = (record[name] for name in _EVERY_ONE_HAS)
+    if None in (kind, node, band, time_ns):
+        raise BadInput(f"an entry without one of {', '.join(_EVERY_ONE_HAS)}")
     if kind == ROW:
         try:
             row = msgspec.convert(record | {"bins": len(power_db)}, _Row)
@@ -196,7 +200,7 @@ def _entry(record: dict[str, Any], power_db: Float32) -> Entry:
         )
     try:
         facts = _facts_decoder.decode(record["facts"] or "")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{kind[:40]!r}: its facts: {error}") from None
     if kind == GAP:
         return gap_of(facts | {"time_ns": time_ns}, node, band)

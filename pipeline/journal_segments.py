@@ -82,10 +82,13 @@ def read_segment(
             while record := index.read(SEAL_BYTES):
                 yield from reading.batch(record, data.fileno())
             reading.finish(os.fstat(data.fileno()).st_size)
+    except FileNotFoundError as error:
+        # Both files are made before a byte is written: without an index, empty data never had any.
+        if not segment.path.exists() or _size(segment.path):
+            told(f"{error.filename}: {error.strerror}: nothing of this segment can be read")
+        return
     except OSError as error:
-        # A segment is made by creating both files before a byte is written.
-        if not (isinstance(error, FileNotFoundError) and _size(segment.path) == 0 and segment.newest):
-            told(f"{segment.path}: not read: {error.filename or 'its index'}: {error.strerror}")
+        told(f"{segment.path}: not read to its end: {error.strerror}")
         return
     if line := reading.line():
         told(line)
@@ -136,13 +139,15 @@ class _Reading:
     def _entries_in(self, seal: Seal, message: bytes) -> Iterator[tuple[int, Entry]]:
         try:
             batch = pa.ipc.read_record_batch(pa.py_buffer(message), SCHEMA)
+            if batch.num_rows != seal.entries:
+                raise pa.ArrowInvalid(f"{batch.num_rows} entries, sealed as {seal.entries}")
             entries = list(entries_of(batch))
         except (pa.ArrowException, OSError) as error:
             self._damaged += 1
             self._missing += seal.entries
             self._refusal = self._refusal or BadInput(str(error).splitlines()[0])
             return
-        for number, entry in entries:
+        for number, entry in enumerate(entries, seal.first_entry):
             if number <= self._after_entry:
                 continue
             if isinstance(entry, BadInput):
