@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import POWER_UNITS, Float32, Int64, read_only
+from ..pipeline.frames import Float32, Int64, read_only
+from ..pipeline.state import State
+from .activity_facts import KIND, VERSION, checked_facts, read_facts
 from .clustering import Projection, nearest
-from .tensor_file import read_arrays, read_bytes, read_tensors, sha256_of, write_atomically, write_tensors
+from .geometry import Geometry
+from .stated import Stated
+from .tensor_file import checked_tensors, read_arrays, sha256_of, write_atomically, write_tensors
 
 ARRAYS_FILE, FACTS_FILE = "activity.safetensors", "activity.yaml"
-VERSION = 2
-BIN_HZ_TOLERANCE = 1e-6
-FIRST_BIN_TOLERANCE = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Geometry:
-    """What the windows of a band are cut from.
-
-    `unit` is that of the rows, `first_hz` the centre of their lowest bin, `segments` the windows of one
-    moment.
-    """
-
-    node: str
-    band: str
-    unit: str
-    bins: int
-    first_hz: float
-    bin_hz: float
-    segments: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.bins} bins of {self.bin_hz:g} Hz from {self.first_hz / 1e6:.10g} MHz in {self.unit}, "
-            f"{self.segments} segments"
-        )
-
-    def same_measure(self, other: Geometry) -> bool:
-        """Whether windows of both mean the same, whatever node and band are called.
-
-        The lowest bins may be half a bin apart, as tuners round; the bins' widths a millionth.
-        """
-        return (
-            (self.unit, self.bins, self.segments) == (other.unit, other.bins, other.segments)
-            and bool(np.isclose(self.bin_hz, other.bin_hz, rtol=BIN_HZ_TOLERANCE, atol=0))
-            and abs(self.first_hz - other.first_hz) <= FIRST_BIN_TOLERANCE * self.bin_hz
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,12 +91,34 @@ class BandModel:
         The second names the first's SHA-256: a crash between the two is found out by `load`.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {field.name: getattr(self.projection, field.name) for field in fields(self.projection)}
-        arrays |= {"centres": self.centres, "clusters": self.clusters, "calibration": self.calibration}
-        write_tensors(folder / ARRAYS_FILE, arrays)
-        facts = {
+        write_tensors(folder / ARRAYS_FILE, self._arrays())
+        facts = self._facts() | {"sha256": sha256_of(folder / ARRAYS_FILE)}
+        write_atomically(folder / FACTS_FILE, yaml.safe_dump(facts, sort_keys=False).encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> BandModel:
+        """Read what `save` wrote; BadInput, one line, if anything about it is not right."""
+        facts = read_facts(folder / FACTS_FILE)
+        path = folder / ARRAYS_FILE
+        if sha256_of(path) != facts.get("sha256"):
+            raise BadInput(f"{path}: is not the file that {FACTS_FILE} was written for")
+        return cls._of(str(path), facts, read_arrays(path))
+
+    def state(self) -> State:
+        """The facts and arrays that `save` writes, as values."""
+        return self._facts() | {"arrays": self._arrays()}
+
+    @classmethod
+    def of_state(cls, state: State) -> BandModel:
+        """The model that gave `state`; BadInput, one line, if anything about it is not right."""
+        kept = Stated("band model", state)
+        where = str(kept)
+        return cls._of(where, checked_facts(where, state), kept.named_arrays("arrays"))
+
+    def _facts(self) -> dict[str, Any]:
+        return {
             "version": VERSION,
-            "kind": "activity",
+            "kind": KIND,
             "name": self.name,
             "windows": self.windows,
             "geometry": asdict(self.geometry),
@@ -136,54 +127,49 @@ class BandModel:
             "clusters": self.cluster_count,
             "numbers_used": self.numbers_used,
             "calibration": int(self.calibration.size),
-            "sha256": sha256_of(folder / ARRAYS_FILE),
         }
-        write_atomically(folder / FACTS_FILE, yaml.safe_dump(facts, sort_keys=False).encode())
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        arrays = {field.name: getattr(self.projection, field.name) for field in fields(self.projection)}
+        return arrays | {"centres": self.centres, "clusters": self.clusters, "calibration": self.calibration}
 
     @classmethod
-    def load(cls, folder: Path) -> BandModel:
-        """Read what `save` wrote; BadInput, one line, if anything about it is not right."""
-        facts = _read_facts(folder / FACTS_FILE)
-        path = folder / ARRAYS_FILE
-        if sha256_of(path) != facts["sha256"]:
-            raise BadInput(f"{path}: is not the file that {FACTS_FILE} was written for")
+    def _of(cls, where: str, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> BandModel:
+        """Facts that were checked and arrays that were not; `where` begins the messages."""
         d, c, k, m = (facts[name] for name in ("dimensions", "components", "clusters", "calibration"))
-        clusters = read_arrays(path).get("clusters", np.zeros(0))
+        clusters = arrays.get("clusters", np.zeros(0))
         if clusters.dtype != np.int64 or clusters.shape != (k,):
             raise BadInput(
-                f"{path}: array 'clusters' is {clusters.dtype} {list(clusters.shape)}, needs int64 [{k}]"
+                f"{where}: array 'clusters' is {clusters.dtype} {list(clusters.shape)}, needs int64 [{k}]"
             )
         if len(np.unique(clusters)) != k or clusters.min() < 0:
-            raise BadInput(f"{path}: cluster numbers are not distinct, or negative")
+            raise BadInput(f"{where}: cluster numbers are not distinct, or negative")
         if clusters.max() >= facts["numbers_used"]:
             raise BadInput(
-                f"{path}: cluster number {clusters.max()}, but numbers_used is {facts['numbers_used']}"
+                f"{where}: cluster number {clusters.max()}, but numbers_used is {facts['numbers_used']}"
             )
-        arrays = read_tensors(
-            path,
-            {
-                "mean": (d,),
-                "components": (c, d),
-                "scale": (c,),
-                "variance_ratio": (c,),
-                "centres": (k, c),
-                "calibration": (m,),
-            },
-            besides=("clusters",),
-        )
-        if not (arrays["scale"] > 0).all():
-            raise BadInput(f"{path}: array 'scale' holds {arrays['scale'].min():g}, needs numbers above 0")
-        if (np.diff(arrays["calibration"]) < 0).any():
-            raise BadInput(f"{path}: array 'calibration' is not ascending")
+        shapes = {
+            "mean": (d,),
+            "components": (c, d),
+            "scale": (c,),
+            "variance_ratio": (c,),
+            "centres": (k, c),
+            "calibration": (m,),
+        }
+        tensors = checked_tensors(where, arrays, shapes, besides=("clusters",))
+        if not (tensors["scale"] > 0).all():
+            raise BadInput(f"{where}: array 'scale' holds {tensors['scale'].min():g}, needs numbers above 0")
+        if (np.diff(tensors["calibration"]) < 0).any():
+            raise BadInput(f"{where}: array 'calibration' is not ascending")
         return cls(
             name=facts["name"],
             geometry=facts["geometry"],
             windows=facts["windows"],
-            projection=Projection(**{field.name: arrays[field.name] for field in fields(Projection)}),
-            centres=arrays["centres"],
+            projection=Projection(**{field.name: tensors[field.name] for field in fields(Projection)}),
+            centres=tensors["centres"],
             clusters=read_only(clusters),
             numbers_used=facts["numbers_used"],
-            calibration=arrays["calibration"],
+            calibration=tensors["calibration"],
         )
 
 
@@ -191,55 +177,3 @@ def model_name(geometry: Geometry, windows: int, centres: Float32, calibration: 
     """`band-windows-digest`: the digest tells models of equal length apart."""
     digest = hashlib.sha256(centres.tobytes() + calibration.tobytes()).hexdigest()
     return f"{geometry.band}-{windows}-{digest[:8]}"
-
-
-_FACTS: dict[str, type] = {
-    "name": str,
-    "windows": int,
-    "geometry": dict,
-    "dimensions": int,
-    "components": int,
-    "clusters": int,
-    "numbers_used": int,
-    "calibration": int,
-    "sha256": str,
-}
-_GEOMETRY: dict[str, type] = {
-    "node": str,
-    "band": str,
-    "unit": str,
-    "bins": int,
-    "first_hz": float,
-    "bin_hz": float,
-    "segments": int,
-}
-_ANY_SIGN = ("first_hz",)  # a band at baseband begins below 0 Hz
-
-
-def _read_facts(path: Path) -> dict[str, Any]:
-    """`activity.yaml`, every fact there and of its type, numbers above 0, the geometry as a Geometry."""
-    try:
-        facts = yaml.safe_load(read_bytes(path))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise BadInput(f"{path}: not YAML") from None
-    if not isinstance(facts, dict) or facts.get("kind") != "activity":
-        raise BadInput(f"{path}: not a band model")
-    if facts.get("version") != VERSION:
-        raise BadInput(f"{path}: version {facts.get('version')!r}, this program reads {VERSION}")
-    _check_types(path, facts, _FACTS)
-    _check_types(path, facts["geometry"], _GEOMETRY)
-    if facts["geometry"]["unit"] not in POWER_UNITS:
-        raise BadInput(f"{path}: unit {facts['geometry']['unit']!r} is none of {', '.join(POWER_UNITS)}")
-    return facts | {"geometry": Geometry(**{name: facts["geometry"][name] for name in _GEOMETRY})}
-
-
-def _check_types(path: Path, facts: dict[str, Any], types: dict[str, type]) -> None:
-    for name, wanted in types.items():
-        value = facts.get(name)
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise BadInput(f"{path}: {name} is {value!r}, needs {wanted.__name__}")
-        if not isinstance(value, int | float):
-            continue
-        if not np.isfinite(value) or (value <= 0 and name not in _ANY_SIGN):
-            needed = "a finite number" if name in _ANY_SIGN else "a number above 0"
-            raise BadInput(f"{path}: {name} is {value!r}, needs {needed}")

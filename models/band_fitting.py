@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64, read_only
+from ..pipeline.state import State
 from ..pipeline.windows import WINDOW_ROWS
 from .activity import BandModel, Geometry, model_name
+from .activity_facts import checked_geometry
 from .clustering import fit_centres, fit_projection, nearest
+from .stated import Stated
 
 MOST_CLUSTERS = 24
 MOST_COMPONENTS = 20
@@ -181,6 +186,7 @@ class BandFitter:
     def reset(self) -> None:
         """Forget everything."""
         self._held: list[Float32] = []
+        self._closest_rows = self._stride_rows  # how near each other any two of the held windows may be
         self._count = 0
         self._due: int | None = self._first_windows
         self.model: BandModel | None = None
@@ -199,21 +205,57 @@ class BandFitter:
         """Take features [n, d], oldest first; the newest model if one was fitted because of them."""
         before = self.model
         if self._due is not None and len(features):
-            self._held.append(features[: self._last_windows - self._count].copy())
+            self._held.append(read_only(features[: self._last_windows - self._count].copy()))
             self._count += len(self._held[-1])
         while self._due is not None and self._count >= self._due:
             self._fit(self._due)
         return self.model if self.model is not before else None
 
+    def state(self) -> State:
+        """What is held for the next fit, when that is, and the model of the last one."""
+        return {
+            "geometry": asdict(self.geometry),
+            "held": list(self._held),  # these arrays are written once
+            "stride_rows": self._closest_rows,
+            "due": self._due,
+            "model": None if self.model is None else self.model.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on as the fitter that gave `state`; BadInput where it does not fit: as new, then.
+
+        Another stride or first fit than that fitter had is no harm: windows that were farther apart than
+        the stride that is reckoned with share no row either.
+        """
+        self.reset()
+        kept = Stated(f"band fitting of {self.geometry.node}/{self.geometry.band}", state)
+        geometry = checked_geometry(str(kept), kept.part("geometry"))
+        if (geometry.node, geometry.band) != (self.geometry.node, self.geometry.band):
+            raise BadInput(f"{kept}: is of {geometry.node}/{geometry.band}")
+        if not geometry.same_measure(self.geometry):
+            raise BadInput(f"{kept}: is of {geometry}, the band has {self.geometry}")
+        held = kept.arrays("held", np.float32, (None, None))
+        if len({features.shape[1] for features in held}) > 1:
+            raise BadInput(f"{kept}: windows held have features of several lengths")
+        count = sum(map(len, held))
+        if count > self._last_windows:
+            raise BadInput(f"{kept}: {count} windows are held, needs at most {self._last_windows}")
+        due = kept.optional("due", lambda name: kept.integer(name, least=1, most=self._last_windows))
+        closest_rows = kept.integer("stride_rows", least=1)
+        self.model = kept.optional("model", lambda name: BandModel.of_state(kept.part(name)))
+        self._due = self._first_windows if self.model is None else due
+        self._held, self._count = held, count
+        self._closest_rows = min(self._stride_rows, closest_rows)
+
     def _fit(self, count: int) -> None:
-        features = np.concatenate(self._held)
+        features = read_only(np.concatenate(self._held))
         self._held = [features]
         self.model = fit_band_model(
             features[:count],
             self.geometry,
             previous=self.model,
             seed=self._seed,
-            stride_rows=self._stride_rows,
+            stride_rows=self._closest_rows,
         )
         self._due = None if count >= self._last_windows else min(count * self._growth, self._last_windows)
         if self._due is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..pipeline.frames import Float32
+from ..pipeline.frames import Float32, read_only
+from ..pipeline.state import State
+from .stated import Stated
 
 
 class Conformal:
@@ -50,6 +52,20 @@ class Conformal:
         """Low and high, float32 [12, F], around a forecast [12, F]; NaN where too little is known."""
         radius = self._radius(mean_db.shape)
         return mean_db - radius, mean_db + radius
+
+    def state(self) -> State:
+        """The residuals [12, F, recent], NaN where there is none yet, and how many each horizon has seen."""
+        return {"residuals": read_only(self._residuals.copy()), "seen": read_only(self._seen.copy())}
+
+    def restore(self, state: State) -> None:
+        """Go on as the one that gave `state`. BadInput for another horizon or memory: new, then."""
+        self.reset()
+        kept = Stated("conformal intervals", state)
+        residuals = kept.array("residuals", np.float32, (self._horizon, None, self._recent))
+        seen = kept.array("seen", np.int64, (self._horizon,))
+        if (seen < 0).any():
+            raise kept.refuse("seen", "numbers of 0 or more")
+        self._residuals, self._seen = residuals.copy(), seen.copy()
 
     def _radius(self, shape: tuple[int, ...]) -> Float32:
         radius = np.full(shape, np.nan, np.float32)

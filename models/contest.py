@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import NS_PER_S, Float32, Forecast, Gap, History, Step, read_only
+from ..pipeline.frames import Float32, Forecast, Gap, GapReason, History, Step, read_only
+from ..pipeline.state import State
 from .conformal import Conformal
+from .error_record import ErrorRecord
 from .forecasters.forecaster import HORIZON_STEPS, Forecaster
 from .forecasters.repeat_last import RepeatLast
+from .stated import Stated
+from .waiting import WaitingForecast, WaitingForecasts
+
+SAME_MEANING: tuple[GapReason, ...] = ("lost", "overflow", "source", "restart")
+"""After a gap for one of these reasons rows mean what they meant before; their times tell what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +44,6 @@ class Score:
     coverage_ratio: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pending:
-    """A forecast given out, and what every candidate would have said; arrays [12, F]."""
-
-    given: Forecast
-    means: dict[str, Float32]
-
-
 class Contest:
     """A stage: Step and History in, Score and Forecast out, for one band.
 
@@ -56,8 +54,9 @@ class Contest:
     other has `enough` scored steps or none is strictly better. Recent means the last `recent` steps that
     scored anything.
 
-    A waiting forecast is scored at the horizon whose step ends within half a step of this one's end. A gap
-    drops the waiting forecasts (what follows a retune or a hole proves nothing about them) and restarts
+    A waiting forecast is scored at the horizon whose step ends within half a step of this one's end, so
+    missing rows do it no harm. A gap after which rows mean something else, a step of another gain and a
+    clock that went back drop the waiting forecasts (what follows proves nothing about them) and restart
     the forecasters' running windows; scores, intervals and what was learned stay. Other frequencies or
     another step length are another band: everything is forgotten. A candidate that refuses the band's
     geometry takes no part; why is in `refused`.
@@ -85,7 +84,9 @@ class Contest:
         self._recent = recent
         self._enough = enough
         self._conformal = Conformal(horizon)
+        self._waiting = WaitingForecasts(horizon)
         self.refused: dict[str, str] = {}
+        self.not_restored: dict[str, str] = {}
         self._forget()
 
     def push(self, item: Step | History) -> list[Forecast | Score]:
@@ -100,29 +101,101 @@ class Contest:
         self._step_s, self._frequencies_hz = item.step_s, item.frequencies_hz
         if isinstance(item, History):
             return [self._forecast(item)]
+        measure = (item.unit, item.gain_db)
+        if self._measure not in (None, measure):
+            self._break_off()
+        self._measure = measure
         scores = self._score(item)
         for forecaster in self._others:
             forecaster.observe(item)
         return [*scores]
 
-    def gap(self, gap: Gap) -> list[Forecast | Score]:  # noqa: ARG002 - the same whatever the reason
-        """Drop the forecasts that wait; learning goes on after it."""
-        self._pending.clear()
+    def gap(self, gap: Gap) -> list[Forecast | Score]:
+        """Break off where the rows change their meaning; learning goes on after it."""
+        if gap.reason not in SAME_MEANING:
+            self._break_off()
+        return []
+
+    def _break_off(self) -> None:
+        self._waiting.clear()
         for forecaster in self._others:
             forecaster.gap()
-        return []
 
     def reset(self) -> None:
         """Forget everything, what the forecasters learned included."""
         for forecaster in self._others:
             forecaster.reset()
         self._conformal.reset()
+        self._waiting.clear()
         self.refused.clear()
+        self.not_restored.clear()
         self._forget()
 
+    def state(self) -> State:
+        """All that later answers rest on; `forecasters` holds each one's own state by name."""
+        return {
+            "node": self._node,
+            "band": self._band,
+            "horizon": self._horizon,
+            "step_s": self._step_s,
+            "frequencies_hz": None
+            if self._frequencies_hz is None
+            else read_only(self._frequencies_hz.copy()),
+            "unit": None if self._measure is None else self._measure[0],
+            "gain_db": None if self._measure is None else self._measure[1],
+            "records": {name: record.squares for name, record in self._records.items()},
+            "waiting": self._waiting.state(),
+            "refused": dict(self.refused),
+            "conformal": self._conformal.state(),
+            "forecasters": {f.name: f.state() for f in self._others},
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on as the contest that gave `state`; BadInput where it does not fit: as new, then.
+
+        A forecaster that the state does not know, or that refuses its own, begins anew, its record with
+        it; of the latter kind `not_restored` says why. What is of a forecaster no longer here is left out.
+        """
+        self.reset()
+        try:
+            self._take(Stated(f"contest of {self._node}/{self._band}", state))
+        except BadInput:
+            self.reset()
+            raise
+
+    def _take(self, kept: Stated) -> None:
+        kept.same("node", self._node)
+        kept.same("band", self._band)
+        kept.same("horizon", self._horizon)
+        if kept.value("frequencies_hz") is not None:
+            self._step_s = kept.number("step_s")
+            self._frequencies_hz = kept.array("frequencies_hz", np.float64, (None,))
+            waiting = kept.inner("waiting")
+            self._waiting.restore(waiting, self._node, self._band, self._step_s, self._frequencies_hz)
+        if kept.value("unit") is not None:
+            self._measure = kept.text("unit"), kept.optional("gain_db", kept.number)
+        self._conformal.restore(kept.part("conformal"))
+        records = kept.named_arrays("records", np.float64, (None, 2))
+        states, refused = kept.part("forecasters"), kept.part("refused")
+        for forecaster in self._others:
+            name = forecaster.name
+            if name not in states:
+                continue
+            try:
+                forecaster.restore(states[name])
+            except BadInput as error:
+                self.not_restored[name] = str(error)
+                continue
+            if name in records:
+                self._records[name].extend(records[name])
+            if name in refused:
+                self.refused[name] = str(refused[name])
+        if self.not_restored:
+            self._waiting.clear()  # they would go down in the record of one that did not make them
+
     def _forget(self) -> None:
-        self._pending: deque[_Pending] = deque(maxlen=self._horizon)
-        self._records = {f.name: _Record(self._recent) for f in self._others}
+        self._records = {f.name: ErrorRecord(self._recent) for f in self._others}
+        self._measure: tuple[str, float | None] | None = None  # unit and gain of the last step
         self._step_s: float | None = None
         self._frequencies_hz: NDArray[np.float64] | None = None
 
@@ -132,7 +205,8 @@ class Contest:
         return item.step_s != self._step_s or not np.array_equal(item.frequencies_hz, self._frequencies_hz)
 
     def _forecast(self, history: History) -> Forecast:
-        means: dict[str, Float32] = {self._baseline.name: self._baseline.forecast(history)[: self._horizon]}
+        repeated = self._baseline.forecast(history)[: self._horizon]
+        means: dict[str, Float32] = {self._baseline.name: read_only(repeated)}
         for forecaster in self._others:
             if forecaster.name in self.refused:
                 continue
@@ -142,7 +216,7 @@ class Contest:
                 self.refused[forecaster.name] = str(error)
                 continue
             if mean is not None:
-                means[forecaster.name] = mean[: self._horizon]
+                means[forecaster.name] = read_only(mean[: self._horizon])
         model = self._best(means)
         mean = means[model]
         low, high = self._conformal.interval(mean)
@@ -152,12 +226,12 @@ class Contest:
             made_ns=history.end_ns,
             step_s=history.step_s,
             frequencies_hz=history.frequencies_hz,
-            mean=read_only(mean),
+            mean=mean,
             low=read_only(low),
             high=read_only(high),
             model=model,
         )
-        self._pending.append(_Pending(given, means))
+        self._waiting.add(WaitingForecast(given, means))
         return given
 
     def _best(self, means: dict[str, Float32]) -> str:
@@ -172,21 +246,17 @@ class Contest:
     def _score(self, step: Step) -> list[Score]:
         scores: list[Score] = []
         squares: dict[str, tuple[float, float]] = {}  # own and repeat-last's, on the same forecasts
-        for pending in reversed(self._pending):  # newest first: horizons in order
-            elapsed_ns = step.end_ns - pending.given.made_ns
-            horizon = round(elapsed_ns / (step.step_s * NS_PER_S))
-            if not 1 <= horizon <= self._horizon:
-                continue
-            repeated = pending.means[self._baseline.name][horizon - 1]
+        for horizon, waiting in self._waiting.due(step):
+            repeated = waiting.means[self._baseline.name][horizon - 1]
             known = np.isfinite(step.values) & np.isfinite(repeated)
             if not known.any():
                 continue
             baseline = _mean_square(repeated, step.values, known)
-            for name in self._records.keys() & pending.means.keys():
+            for name in self._records.keys() & waiting.means.keys():
                 own, same = squares.get(name, (0.0, 0.0))
-                own += _mean_square(pending.means[name][horizon - 1], step.values, known)
+                own += _mean_square(waiting.means[name][horizon - 1], step.values, known)
                 squares[name] = own, same + baseline
-            scores.append(self._score_given(pending.given, horizon, step, known, baseline))
+            scores.append(self._score_given(waiting.given, horizon, step, known, baseline))
         for name, (own, baseline) in squares.items():
             self._records[name].add(own, baseline)
         return scores
@@ -213,29 +283,6 @@ class Contest:
             repeat_last_rmse_db=baseline_square**0.5,
             coverage_ratio=float(inside.mean()) if bounded.any() else float("nan"),
         )
-
-
-class _Record:
-    """A candidate's squared errors over the last scored steps, beside repeat-last's on the same forecasts."""
-
-    def __init__(self, recent: int) -> None:
-        self._squares: deque[tuple[float, float]] = deque(maxlen=recent)
-
-    @property
-    def steps(self) -> int:
-        return len(self._squares)
-
-    @property
-    def share(self) -> float:
-        """Own squared error as a share of repeat-last's; 1 where neither erred."""
-        # Summed anew each time: a running sum would never lose an infinity.
-        own, baseline = np.sum(self._squares, axis=0)
-        if baseline == 0:
-            return 1.0 if own == 0 else math.inf
-        return float(own / baseline)
-
-    def add(self, own: float, baseline: float) -> None:
-        self._squares.append((own, baseline))
 
 
 def _mean_square(mean: Float32, truth: Float32, known: NDArray[np.bool_]) -> float:

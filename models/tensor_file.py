@@ -71,19 +71,29 @@ def read_tensors(
 
     BadInput if one is missing, unknown, of another shape, not of floats, or holds NaN or infinity.
     """
-    arrays = read_arrays(path)
+    return checked_tensors(str(path), read_arrays(path), shapes, besides=besides)
+
+
+def checked_tensors(
+    where: str,
+    arrays: Mapping[str, NDArray[Any]],
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    besides: Collection[str] = (),
+) -> dict[str, NDArray[np.float32]]:
+    """As `read_tensors`, of arrays that came from elsewhere; `where` begins the messages."""
     missing, unknown = shapes.keys() - arrays.keys(), arrays.keys() - shapes.keys() - set(besides)
     if missing or unknown:
         which, name = ("lacks", min(missing)) if missing else ("holds an unknown", min(unknown))
-        raise BadInput(f"{path}: {which} array {name!r}")
+        raise BadInput(f"{where}: {which} array {name!r}")
     checked: dict[str, NDArray[np.float32]] = {}
     for name, shape in shapes.items():
         array = arrays[name]
         if array.shape != shape:
-            raise BadInput(f"{path}: array {name!r} has shape {list(array.shape)}, needs {list(shape)}")
+            raise BadInput(f"{where}: array {name!r} has shape {list(array.shape)}, needs {list(shape)}")
         if not np.issubdtype(array.dtype, np.floating):
-            raise BadInput(f"{path}: array {name!r} holds {array.dtype}, needs float32")
+            raise BadInput(f"{where}: array {name!r} holds {array.dtype}, needs float32")
         if not np.isfinite(array).all():
-            raise BadInput(f"{path}: array {name!r} holds NaN or infinity")
+            raise BadInput(f"{where}: array {name!r} holds NaN or infinity")
         checked[name] = read_only(np.array(array, dtype=np.float32))
     return checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from threadpoolctl import ThreadpoolController
 
 from ...pipeline.errors import BadInput
 from ...pipeline.frames import Float32, History, Step
+from ...pipeline.state import State
+from ..stated import Stated
 from ..tensor_file import read_tensors, write_tensors
 from .cnn_lstm_description import Description
 from .cnn_lstm_forward import run_network, weight_shapes
@@ -56,6 +59,19 @@ class CnnLstm:
 
     def reset(self) -> None:
         """Nothing to forget."""
+
+    def state(self) -> State:
+        """Which network this is: what is known of its errors says nothing about another."""
+        return {"network": self._digest()}
+
+    def restore(self, state: State) -> None:
+        """BadInput where another network gave `state`."""
+        Stated(self.name, state).same("network", self._digest())
+
+    def _digest(self) -> str:
+        """Of the scaling and the last biases: no two trainings end with the same, and they are small."""
+        told_by = (self.mean_db, self.scale_db, self.weights["output.bias"])
+        return hashlib.sha256(b"".join(array.tobytes() for array in told_by)).hexdigest()[:16]
 
     def check(self, frequencies_hz: NDArray[np.float64], step_s: float, unit: str | None = None) -> None:
         """Raise BadInput if a band's steps are not what this was trained for."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...pipeline.frames import NS_PER_S, Float32, History, Step
+from ...pipeline.state import State
 
 HORIZON_STEPS = 12
 
@@ -25,7 +26,7 @@ class Forecaster(Protocol):
         ...
 
     def observe(self, step: Step) -> None:
-        """Take the band's next step; it follows the last one unless `gap` was called between."""
+        """Take the band's next step. Some may be missing before it: `follows` tells."""
         ...
 
     def forecast(self, history: History) -> Float32 | None:
@@ -36,18 +37,31 @@ class Forecaster(Protocol):
         ...
 
     def gap(self) -> None:
-        """The next step does not follow the last one; what was learned stays."""
+        """The next step means something else than the last one did; what was learned stays."""
         ...
 
     def reset(self) -> None:
         """Forget what was observed."""
         ...
 
+    def state(self) -> State:
+        """What was observed, in values that later steps do not change."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Be as the forecaster that gave `state`. BadInput where it is of another kind: new, then."""
+        ...
+
 
 def follows(step: Step, last: Step) -> bool:
     """Whether a step is the one after `last`, on the same frequencies; times may jitter by half a step."""
-    late_ns = abs(step.start_ns - last.end_ns)
-    return step.values.shape == last.values.shape and late_ns <= step.step_s * NS_PER_S / 2
+    return follows_at(step, last.end_ns, last.values.shape[0])
+
+
+def follows_at(step: Step, end_ns: int, frequencies: int) -> bool:
+    """Whether a step is the one after that which ended then and had so many frequencies."""
+    late_ns = abs(step.start_ns - end_ns)
+    return step.values.shape == (frequencies,) and late_ns <= step.step_s * NS_PER_S / 2
 
 
 def span_mhz(frequencies_hz: NDArray[np.float64]) -> str:

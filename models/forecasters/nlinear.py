@@ -6,11 +6,14 @@ from collections import deque
 
 import numpy as np
 
-from ...pipeline.frames import Float32, History, Step
+from ...pipeline.frames import Float32, History, Step, read_only
 from ...pipeline.histories import HISTORY_STEPS
-from .forecaster import HORIZON_STEPS, follows
+from ...pipeline.state import State
+from ..stated import Stated
+from .forecaster import HORIZON_STEPS, follows_at
 
 WINDOW_STEPS = HISTORY_STEPS + HORIZON_STEPS
+STATE_VERSION = 1
 
 
 class NLinear:
@@ -40,7 +43,8 @@ class NLinear:
 
     def reset(self) -> None:
         """Forget the running window and all that was learned."""
-        self._running: deque[Step] = deque(maxlen=WINDOW_STEPS)
+        self._running: deque[Float32] = deque(maxlen=WINDOW_STEPS)  # [F] each
+        self._last_end_ns = 0  # of the newest of them
         self._gram = np.zeros((HISTORY_STEPS, HISTORY_STEPS))
         self._moment = np.zeros((HISTORY_STEPS, HORIZON_STEPS))
         self._windows = 0
@@ -52,12 +56,13 @@ class NLinear:
 
     def observe(self, step: Step) -> None:
         """Add the window that this step completes, if it does, to the normal equations."""
-        if self._running and not follows(step, self._running[-1]):
+        if self._running and not follows_at(step, self._last_end_ns, self._running[-1].shape[0]):
             self._running.clear()
-        self._running.append(step)
+        self._running.append(step.values)
+        self._last_end_ns = step.end_ns
         if len(self._running) < WINDOW_STEPS:
             return
-        window = np.stack([s.values for s in self._running]).astype(np.float64)  # [36, F]
+        window = np.stack(self._running).astype(np.float64)  # [36, F]
         window = window[:, np.isfinite(window).all(axis=0)]
         inputs = _inputs(window[:HISTORY_STEPS])  # [F, 24]
         targets = (window[HISTORY_STEPS:] - window[HISTORY_STEPS - 1]).T  # [F, 12]
@@ -78,6 +83,35 @@ class NLinear:
         forecast[:, usable] += (_inputs(values[:, usable]) @ self._map).T
         return forecast.astype(np.float32)
 
+    def state(self) -> State:
+        """The running window [n, F], the normal equations and the map in use."""
+        return {
+            "version": STATE_VERSION,
+            "running": read_only(np.stack(self._running)) if self._running else None,
+            "last_end_ns": self._last_end_ns,
+            "gram": read_only(self._gram.copy()),
+            "moment": read_only(self._moment.copy()),
+            "windows": self._windows,
+            "map": self._map,
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on as the one that gave `state`; BadInput where it is of another version or shape."""
+        self.reset()
+        kept = Stated(self.name, state)
+        kept.same("version", STATE_VERSION)
+        running = kept.optional("running", lambda name: kept.array(name, np.float32, (None, None)))
+        if running is not None and not 0 < len(running) <= WINDOW_STEPS:
+            raise kept.refuse("running", f"1 to {WINDOW_STEPS} steps")
+        last_end_ns = kept.integer("last_end_ns")
+        gram = kept.array("gram", np.float64, self._gram.shape)
+        moment = kept.array("moment", np.float64, self._moment.shape)
+        windows = kept.integer("windows", least=0)
+        self._map = kept.optional("map", lambda name: kept.array(name, np.float64, moment.shape))
+        self._running.extend([] if running is None else running)
+        self._last_end_ns = last_end_ns
+        self._gram, self._moment, self._windows = gram.copy(), moment.copy(), windows
+
     def _solve(self) -> np.ndarray:
         """The map [24, 12]; its last row is the bias, which the ridge leaves alone."""
         lags = HISTORY_STEPS - 1
@@ -85,7 +119,7 @@ class NLinear:
         # The small constant keeps a band that never moved solvable: its map is zero.
         penalty[:lags] = self._ridge * np.trace(self._gram[:lags, :lags]) / lags + 1e-9
         penalty[lags:] = 1e-9
-        return np.linalg.solve(self._gram + np.diag(penalty), self._moment)
+        return read_only(np.linalg.solve(self._gram + np.diag(penalty), self._moment))
 
 
 def _inputs(history: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...pipeline.frames import Float32, History, Step
+from ...pipeline.state import State
 from .forecaster import HORIZON_STEPS
 
 
@@ -25,3 +26,10 @@ class RepeatLast:
 
     def reset(self) -> None:
         """Nothing to forget."""
+
+    def state(self) -> State:
+        """Nothing to keep."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Nothing to take."""

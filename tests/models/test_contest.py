@@ -16,6 +16,7 @@ from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Forecast, History, Step
 from bandwatch.pipeline.histories import Histories
 from bandwatch.pipeline.stage import drive
+from bandwatch.pipeline.state import State
 from bandwatch.tests.jig import assert_is_stage, gap_before, same
 from bandwatch.tests.steps_made import MINUTE_NS, START_NS, as_steps
 
@@ -35,6 +36,11 @@ class Rule:
     def gap(self) -> None: ...
 
     def reset(self) -> None: ...
+
+    def state(self) -> State:
+        return {}
+
+    def restore(self, state: State) -> None: ...
 
 
 def mean_rule(name: str = "mean") -> Rule:
@@ -82,8 +88,8 @@ def test_the_contest_is_a_stage() -> None:
 
 def gap_before_any(item: Step | History):
     if isinstance(item, Step):
-        return gap_before(item)
-    return dataclasses.replace(gap_before(as_steps(noise(1))[0]), time_ns=item.end_ns)
+        return gap_before(item, "retuned")
+    return dataclasses.replace(gap_before(as_steps(noise(1))[0], "retuned"), time_ns=item.end_ns)
 
 
 def test_a_score_says_how_far_the_given_forecast_was_off() -> None:
@@ -192,11 +198,12 @@ def test_intervals_cover_about_nine_in_ten() -> None:
     assert (forecasts[-1].low < forecasts[-1].high).all()
 
 
-def test_no_forecast_is_scored_across_a_gap_and_learning_stays() -> None:
+@pytest.mark.parametrize("reason", ["retuned", "gain", "clock"])
+def test_no_forecast_is_scored_across_a_gap_that_changes_meaning_and_learning_stays(reason) -> None:
     steps = as_steps(noise(120))
     contest = a_contest(mean_rule())
     drive(contest, with_histories(steps[:80]))
-    assert contest.gap(gap_before(steps[80])) == []
+    assert contest.gap(gap_before(steps[80], reason)) == []
     after = drive(contest, with_histories(steps[80:]))
     assert min(score.made_ns for score in scores_of(after)) >= steps[80].start_ns
     first = forecasts_of(after)[0]
