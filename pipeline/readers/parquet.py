@@ -6,7 +6,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from ..errors import BadInput
 from ..frames import Gap, PowerUnit, PsdFrame
 from ..limits import BINS_RANGE
+from ..parquet_file import open_parquet
 from ..parquet_rows import AXES, SCHEMA, SCHEMA_KEY, SCHEMA_VERSION, axis, check_axes, gap_of, rows_of
-from ..parquet_seal import check_seal
 from ..parquet_writer import TRAILING_KEY
 from ..sidecar import Sidecar
 from .reader import Format, Identity, Opening, RowFacts
@@ -139,26 +139,8 @@ class ParquetFrames:
             lost_samples=frame.lost_samples,
         )
 
-    @contextmanager
-    def _file(self) -> Iterator[pq.ParquetFile]:
-        """The open file; what the library finds wrong with it as `BadInput`."""
-        try:
-            check_seal(self._path)
-            with (
-                self._path.open("rb") as stream,
-                pq.ParquetFile(
-                    stream, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
-                ) as file,
-            ):
-                yield file
-        except BadInput as error:
-            told = str(error)
-            raise BadInput(told if told.startswith(str(self._path)) else f"{self._path}: {told}") from None
-        except OSError as error:
-            raise BadInput(f"{self._path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
-        except (pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError) as error:
-            told = " ".join(str(error).split())[:200]
-            raise BadInput(f"{self._path}: truncated or not a parquet file: {told}") from None
+    def _file(self) -> AbstractContextManager[pq.ParquetFile]:
+        return open_parquet(self._path)
 
     def _check_columns(self, file: pq.ParquetFile) -> None:
         schema = file.schema_arrow

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandwatch.pipeline import parquet_writer
+from bandwatch.pipeline import parquet_seal, parquet_writer
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Gap, PsdFrame
 from bandwatch.pipeline.parquet_rows import SCHEMA
-from bandwatch.pipeline.parquet_seal import seal
+from bandwatch.pipeline.parquet_seal import SealedFile, seal
 from bandwatch.pipeline.parquet_writer import write_parquet
 from bandwatch.pipeline.readers.parquet import FORMAT
 from bandwatch.pipeline.readers.reader import Identity, Opening
@@ -214,13 +214,45 @@ def test_a_damaged_footer_is_never_given_to_the_library(tmp_path):
     write_parquet(odd_rows(), path)
     raw = path.read_bytes()
     length = int.from_bytes(raw[-8:-4], "little")
-    for place in range(len(raw) - 8 - length, len(raw) - 8, 7):
+    for place in range(len(raw) - 8 - length, len(raw) - 8, 31):
         path.write_bytes(raw[:place] + bytes([raw[place] ^ 0x5A]) + raw[place + 1 :])
         with pytest.raises(BadInput, match="x.parquet: damaged: its footer is not the one that was written"):
             read(path)
 
 
-@settings(max_examples=300, deadline=None)
+def test_no_damaged_byte_is_given_to_the_library(tmp_path):
+    path = tmp_path / "x.parquet"
+    write_parquet(odd_rows(), path)
+    raw = path.read_bytes()
+    end = len(raw) - 8 - int.from_bytes(raw[-8:-4], "little")
+    for place in range(0, end, 41):
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ 0x5A]) + raw[place + 1 :])
+        with pytest.raises(BadInput, match=r"x\.parquet: (damaged: |not written by bandwatch)"):
+            read(path)
+
+
+@pytest.mark.parametrize("block_bytes", [7, 100, 1 << 18])
+def test_a_sealed_file_gives_the_bytes_that_are_there_or_none(tmp_path, monkeypatch, block_bytes):
+    monkeypatch.setattr(parquet_seal, "BLOCK_BYTES", block_bytes)
+    path = tmp_path / "x.parquet"
+    write_parquet(odd_rows(), path)
+    raw = path.read_bytes()
+    sealed = SealedFile(path)
+    for first in [*range(0, len(raw) + 50, 313), 0]:
+        for count in (0, 1, 99, 5000, -1):
+            assert sealed.seek(first) == first
+            assert sealed.read(count) == raw[first : None if count < 0 else first + count]
+    damaged = bytearray(raw)
+    damaged[150] ^= 1
+    path.write_bytes(damaged)
+    sealed = SealedFile(path)
+    first = 150 // block_bytes * block_bytes
+    assert sealed.read(first) == raw[:first]
+    with pytest.raises(BadInput, match=f"damaged: bytes {first} to .* are not those that were written"):
+        sealed.read(block_bytes)
+
+
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_broken_bytes_are_refused_or_read(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("broken") / "x.parquet"
