@@ -18,7 +18,7 @@ from bandwatch.pipeline.readers.iq_origin import Origin
 from bandwatch.pipeline.readers.raw_iq import FORMATS, open_raw_iq
 from bandwatch.pipeline.readers.reader import Opening
 from bandwatch.pipeline.readers.sample_bytes import CF32, CS8, CS16, CU8
-from bandwatch.pipeline.readers.zstd_stream import told_size
+from bandwatch.pipeline.readers.zstd_frames import zstd_frames
 from bandwatch.pipeline.sidecar import Sidecar, read_sidecar
 from bandwatch.tests.recorded import real
 
@@ -144,7 +144,7 @@ def test_compressed_samples_are_the_same_samples(tmp_path, pack):
         assert not [each for each in reader.facts.problems if "damaged" in each]
         assert np.array_equal(samples_of(reader, 65_537), values)
         assert np.array_equal(samples_of(reader, 1000, 123_457, 2000), values[123_457:125_457])
-        assert told_size(path) == (None if pack is streamed else len(data))
+        assert zstd_frames(path).content_bytes == (None if pack is streamed else len(data))
 
 
 @pytest.mark.parametrize("pack", [streamed, at_once])
@@ -174,6 +174,34 @@ def test_memory_is_a_block_not_a_file(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
         assert pa.total_allocated_bytes() <= before
         tracemalloc.stop()
+
+
+def test_a_broken_zstd_leaves_no_memory_behind(tmp_path):
+    path = tmp_path / f"{NAME}.cu8.zst"
+    path.write_bytes(at_once(np.random.default_rng(3).bytes(1 << 20))[:-1000])
+    tracemalloc.start()
+    for _ in range(20):
+        opened(path)
+    assert tracemalloc.get_traced_memory()[0] < 2 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("window", "frames_before", "right"),
+    [(16 << 3, 0, True), (16 << 3 | 1, 0, False), (16 << 3 | 1, 3, False), (31 << 3, 0, False)],
+)
+def test_a_frame_that_asks_for_a_wide_window_is_refused_before_it_is_given_one(
+    tmp_path, window, frames_before, right
+):
+    """By RFC 8878: 2 ** (10 + exponent), and mantissa eighths of it more. 128 KiB of one value follow."""
+    frame = b"\x28\xb5\x2f\xfd\x00" + bytes([window]) + (1 << 20 | 1 << 1 | 1).to_bytes(3, "little") + b"\x7f"
+    path = tmp_path / f"{NAME}.cu8.zst"
+    path.write_bytes(streamed(bytes(1000)) * frames_before + frame)
+    if right:
+        assert opened(path).facts.samples == 64 * 1024
+    else:
+        with pytest.raises(BadInput, match=r"cu8\.zst: zstd with a window of \d+ bytes; limit: 67108864 "):
+            opened(path)
 
 
 @pytest.mark.parametrize(
