@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
@@ -13,32 +14,29 @@ from .feeds import Feeds, bands_to_hear, own_bands
 from .intake import DirectIntake, SocketIntake
 from .learned import load_bundle
 from .loop import Loop
+from .memory import Memory
 from .records import Records
+from .reload import Reload
 from .routes import Routes
 from .transport import Frames, Through, local_endpoint, recordings_over, subscribers_to
 
 
-def run(settings: Settings, stop: Event) -> None:
-    """The agent: sources -> socket -> routes -> metrics, until `stop` is set."""
+def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Settings]) -> None:
+    """The agent: sources -> socket -> routes -> metrics and store; `reload` has the settings `read` again."""
     with Core(settings, serve=True, show=True, bands=bands_to_hear(settings)) as core, ExitStack() as parts:
         bundle = load_bundle(settings, core.telemetry)
+        memory = parts.enter_context(Memory(settings, bundle.name, core.telemetry))
         endpoint = settings.transport.endpoint or parts.enter_context(local_endpoint())
         publisher = parts.enter_context(Publisher(endpoint, stop=stop))
         subscribers = parts.enter_context(subscribers_to(publisher.endpoint, settings, core.telemetry))
-        feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
-        loop = Loop(SocketIntake(subscribers, check=feeds.check), routes, core, stop, live=True)
+        known = memory.recover(routes)
+        feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop, after_ns=known.end_ns))
+        intake = SocketIntake(subscribers, check=feeds.check)
+        again = Reload(reload, read, settings, bundle, core, routes, memory)
+        loop = Loop(intake, routes, core, stop, live=True, memory=memory, each_turn=[again.turn])
         core.ready(core.rows if own_bands(settings) else lambda: loop.turns, core.row_seconds)
         loop.run()
-
-
-def capture(settings: Settings, endpoint: str, stop: Event) -> None:
-    """Sources -> socket, for agents elsewhere, until `stop` is set."""
-    with Core(settings, serve=False, show=False) as core, ExitStack() as parts:
-        publisher = parts.enter_context(Publisher(endpoint, stop=stop))
-        feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop))
-        core.ready(feeds.rows, feeds.row_seconds)
-        feeds.watch()
 
 
 def replay(

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from .. import __version__
 from ..config.schema import Settings
 from .live_view import LiveView
-from .logs import open_log
+from .logs import LevelFilter, open_log
 from .outputs import Sink
 from .server import Server
 from .status import StatusBoard
@@ -33,7 +33,8 @@ class Core:
     ) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
-        self.log = open_log(settings.logging.level, settings.logging.format)
+        self.log_level = LevelFilter(settings.logging.level)
+        self.log = open_log(self.log_level, settings.logging.format)
         self.telemetry = Telemetry(self.registry, self.log)
         self.board = StatusBoard(bands)
         self.notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))

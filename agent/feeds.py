@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Event, Thread
 from time import time_ns
 
@@ -88,14 +88,36 @@ class Feed:
 
 
 class Feeds:
-    """The feeds of every band that has a source on this node; none for bands that come over the network."""
+    """The feeds of every band that has a source on this node; none for bands that come over the network.
 
-    def __init__(self, settings: Settings, publisher: Publisher, telemetry: Telemetry, stop: Event) -> None:
+    `after_ns`: up to when a band's rows are known already, by (node, band): what can be made for any time
+    begins there.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        publisher: Publisher,
+        telemetry: Telemetry,
+        stop: Event,
+        *,
+        after_ns: Mapping[tuple[str, str], int] | None = None,
+    ) -> None:
         self._stop = stop
         self._feeds = [
             feed
             for band in settings.bands
-            if (feed := _feed_of(settings.node.name, band, publisher, telemetry, stop)) is not None
+            if (
+                feed := _feed_of(
+                    settings.node.name,
+                    band,
+                    publisher,
+                    telemetry,
+                    stop,
+                    after_ns=(after_ns or {}).get((settings.node.name, band.name), 0),
+                )
+            )
+            is not None
         ]
 
     def __enter__(self) -> Feeds:
@@ -146,14 +168,23 @@ def own_bands(settings: Settings) -> list[tuple[str, str]]:
 
 
 def simulated_live(
-    node: str, band: str, source: SimulatorSource, stop: Event, utc_ns: Callable[[], int] = time_ns
+    node: str,
+    band: str,
+    source: SimulatorSource,
+    stop: Event,
+    utc_ns: Callable[[], int] = time_ns,
+    *,
+    after_ns: int = 0,
 ) -> Iterator[PsdFrame]:
     """The simulated band as it would be heard from `backfill_seconds` ago on, caught up with and then live.
 
-    A row leaves when the clock has passed its end and the backfill's speed has got there.
+    A row leaves when the clock has passed its end and the backfill's speed has got there. What was heard up
+    to `after_ns`, before a restart, is not made again.
     """
     begun_ns = utc_ns()
     start_ns = begun_ns - round(source.backfill_seconds * NS_PER_S)
+    if start_ns < after_ns <= begun_ns:
+        start_ns = after_ns
     simulator = Simulator(source.seed, node=node, band=band, start_ns=start_ns, stream=secrets.randbits(62))
     for frame in simulator.frames():
         due_ns = max(frame.end_ns, begun_ns + round((frame.end_ns - start_ns) / source.backfill_speed))
@@ -163,10 +194,13 @@ def simulated_live(
         yield frame
 
 
-def _feed_of(node: str, band: Band, publisher: Publisher, telemetry: Telemetry, stop: Event) -> Feed | None:
+def _feed_of(
+    node: str, band: Band, publisher: Publisher, telemetry: Telemetry, stop: Event, *, after_ns: int
+) -> Feed | None:
     match band.source:
         case SimulatorSource():
-            return Feed(band.name, simulated_live(node, band.name, band.source, stop), publisher, stop)
+            rows = simulated_live(node, band.name, band.source, stop, after_ns=after_ns)
+            return Feed(band.name, rows, publisher, stop)
         case RadioSource():
             radio = radio_of(node, band, band.source, telemetry.bad_input)
             return Feed(band.name, radio, publisher, stop, halt=radio.stop)

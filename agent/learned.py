@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ..config.schema import Models, Settings
 from ..models.bundle import Bundle, shipped_bundle
+from ..models.manifest import MANIFEST_FILE
+from ..models.tensor_file import sha256_of
+from ..pipeline.errors import BadInput
 from .telemetry import Telemetry
 
 
@@ -22,6 +25,15 @@ def load_bundle(settings: Settings, telemetry: Telemetry) -> Bundle:
     )
     telemetry.bundle_loaded(bundle.name, str(path), bundle.device)
     return bundle
+
+
+def bundle_hash(models: Models) -> str:
+    """The hash of the bundle that the settings name, as it is on the disk now; BadInput without one."""
+    manifest = bundle_path(models) / MANIFEST_FILE
+    try:
+        return sha256_of(manifest)
+    except BadInput:
+        raise BadInput(f"models.bundle: {manifest.parent} has no {MANIFEST_FILE}") from None
 
 
 def bundle_path(models: Models) -> Path:

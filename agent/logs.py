@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from ..pipeline.errors import BadInput
 
@@ -19,8 +19,34 @@ MOST_KINDS = 1000
 LogFormat = Literal["auto", "json", "console"]
 
 
+class LevelFilter:
+    """Passes lines of `level` and above; it may be changed while the agent runs.
+
+    Raises BadInput for a level that is none.
+    """
+
+    def __init__(self, level: str = "info") -> None:
+        self.level = level
+
+    @property
+    def level(self) -> str:
+        return self._level
+
+    @level.setter
+    def level(self, level: str) -> None:
+        if level not in LEVELS:
+            raise BadInput(f"logging.level is {level!r}: must be one of {', '.join(LEVELS)}")
+        self._level = level
+        self._number = LEVELS.index(level)
+
+    def __call__(self, _log: object, method: str, line: EventDict) -> EventDict:
+        if method in LEVELS and LEVELS.index(method) < self._number:
+            raise structlog.DropEvent
+        return line
+
+
 def open_log(
-    level: str = "info", log_format: LogFormat = "auto", stream: TextIO | None = None
+    level: str | LevelFilter = "info", log_format: LogFormat = "auto", stream: TextIO | None = None
 ) -> FilteringBoundLogger:
     """The agent's logger; what libraries log through `logging` comes out of it too.
 
@@ -28,22 +54,20 @@ def open_log(
     `sys.stderr` is when they are written, so that a live view may redirect it. Raises BadInput for a
     level that is none.
     """
-    if level not in LEVELS:
-        raise BadInput(f"logging.level is {level!r}: must be one of {', '.join(LEVELS)}")
+    level_filter = LevelFilter(level) if isinstance(level, str) else level
     on_terminal = (stream or sys.stderr).isatty()
     as_json = log_format == "json" or (log_format == "auto" and not on_terminal)
-    number = getattr(logging, level.upper())
     log: FilteringBoundLogger = structlog.wrap_logger(
         _LineWriter(stream),
-        processors=_processors(as_json, colors=on_terminal),
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[level_filter, *_processors(as_json, colors=on_terminal)],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Bridge)]:
         root.removeHandler(handler)
     root.addHandler(_Bridge(log))
-    root.setLevel(max(number, logging.WARNING))
+    root.setLevel(logging.WARNING)
     return log
 
 

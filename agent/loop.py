@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
 from time import time_ns
 
 from ..pipeline.frames import NS_PER_S, Assignment, IqBlock, PsdFrame
 from .core import Core
 from .intake import Arrival, Intake
+from .memory import Memory
 from .outputs import Output
 from .routes import Routes
 
@@ -19,7 +20,9 @@ TIMEOUT_SECONDS = 0.2
 class Loop:
     """Runs until the intake has ended or `stop` is set; raises what a source died of.
 
-    `live`: rows are of now, and how late they are is measured. `turns` counts the loop's.
+    `live`: rows are of now, and how late they are is measured. `memory` keeps what happens over a restart.
+    `each_turn` is what else has to be done between rows, a few times a second at least. `turns` counts the
+    loop's.
     """
 
     def __init__(
@@ -30,6 +33,8 @@ class Loop:
         stop: Event,
         *,
         live: bool,
+        memory: Memory | None = None,
+        each_turn: Sequence[Callable[[], list[Output]]] = (),
         utc_ns: Callable[[], int] = time_ns,
     ) -> None:
         self._intake = intake
@@ -38,6 +43,10 @@ class Loop:
         self._telemetry = core.telemetry
         self._board = core.board
         self._stop = stop
+        self._memory = memory
+        self._each_turn = each_turn
+        # Routes that were recovered: what holds of them is told with their first row.
+        self._silent = {(route.node, route.band) for route in routes}
         self._utc_ns = utc_ns
         # What ended before the start is history that a source catches up with: its age says nothing of us.
         self._live_from_ns = utc_ns() if live else None
@@ -53,6 +62,10 @@ class Loop:
             depth = self._intake.depth
             self._telemetry.queue_depth("intake", depth)
             self._board.queue_depth("intake", depth)
+            if self._memory is not None:
+                self._memory.turn()
+            for turn in self._each_turn:
+                self._give(turn())
             self._intake.check()
 
     def take(self, item: Arrival) -> None:
@@ -62,15 +75,25 @@ class Loop:
         route = self._routes.of(item.node, item.band)
         if route is None:
             return
-        outputs = route.push(item)
-        for output in outputs:
-            for sink in self._sinks:
-                sink.take(output)
+        place = route.continuity.place
+        pieces = route.hear(item)
+        outputs = [output for piece in pieces for output in route.take(piece)]
+        if self._memory is not None:
+            self._memory.note(route, pieces, outputs, moved=route.continuity.place != place)
+        if (item.node, item.band) in self._silent and isinstance(item, PsdFrame):
+            self._silent.remove((item.node, item.band))
+            outputs += route.standing()
+        self._give(outputs)
         if isinstance(item, PsdFrame):
             self._telemetry.frames_received(item.node, item.band, 1)
             self._after_windows(item, outputs)
-            if not route.warm:
-                self._board.warming(item.node, item.band, *route.warming)
+            if not route.labels.warm:
+                self._board.warming(item.node, item.band, *route.labels.warming)
+
+    def _give(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            for sink in self._sinks:
+                sink.take(output)
 
     def _after_windows(self, frame: PsdFrame, outputs: list[Output]) -> None:
         if not any(isinstance(output, Assignment) for output in outputs):

@@ -13,6 +13,7 @@ LABELS_ALLOWED = frozenset(
 MOST_SERIES_A_BAND = 1_000
 MOST_SEGMENTS = 100
 MOST_CLUSTERS = 100
+MOST_NAMES = 40
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 
@@ -62,7 +63,7 @@ METRICS: tuple[Metric, ...] = (
         "gaps_total",
         "counter",
         (*_BAND, "reason"),
-        "Breaks in the row of rows, those of unknown size too; no window or history spans one.",
+        "Breaks in the row of rows, those of unknown size too; no window spans one.",
     ),
     Metric("decode_errors_total", "counter", ("reason",), "Messages that could not be read; skipped."),
     Metric(
@@ -153,6 +154,15 @@ METRICS: tuple[Metric, ...] = (
         _SECONDS_TO_A_VERDICT,
     ),
     Metric("queue_depth", "gauge", ("stage",), "Items waiting before a stage."),
+    Metric("store_bytes", "gauge", (), "What the store holds on its disk, bytes."),
+    Metric("store_rows_total", "counter", _BAND, "Rows recorded in the store."),
+    Metric(
+        "store_unrecorded_rows_total",
+        "counter",
+        _BAND,
+        "Rows looked at and not recorded: the disk is full, too slow, or cannot be written.",
+    ),
+    Metric("store_recording", "gauge", (), "1 while rows are recorded, 0 while they cannot be."),
     Metric(
         "build_info",
         "info",
@@ -164,6 +174,12 @@ METRICS: tuple[Metric, ...] = (
         "info",
         (*_BAND, "kind", "model"),
         "A model in use: `kind` is `encoder` (all bands, no node or band), `activity` or `forecast`.",
+    ),
+    Metric(
+        "cluster_info",
+        "info",
+        (*_BAND, "cluster", "kind"),
+        "A cluster that has a name: `kind` is the name people gave it (`bandwatch name`).",
     ),
 )
 
@@ -193,7 +209,8 @@ def metrics_page() -> str:
         "",
         f"- `segment`: 0 is the band's lowest; segments from {MOST_SEGMENTS} on have no series of their own,",
         "  the console and `/api/v1/status` have them all.",
-        f"- `cluster`: numbers of the band model in `model_info`; from {MOST_CLUSTERS} on without series.",
+        f"- `cluster`: numbers of the band model in `model_info`; from {MOST_CLUSTERS} on without series;",
+        f"  of those that have a name the lowest {MOST_NAMES} are in `cluster_info`.",
         "- `state`: `warming_up`, `normal`, `novel`, `deviating`.",
         "- `reason`: of gaps `overflow`, `lost`, `retuned`, `gain`, `clock`, `restart`, `source`;",
         "  of windows these and `too_few_bins`.",

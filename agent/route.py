@@ -2,103 +2,168 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import asdict
 from time import perf_counter
+from typing import cast
 
-import numpy as np
-
-from ..models.activity import BandModel, Geometry
-from ..models.band_fitting import BandFitter
-from ..models.bundle import Bundle
+from ..models.activity import Geometry
 from ..models.contest import Contest
 from ..models.forecasters.forecaster import Forecaster
 from ..models.forecasters.nlinear import NLinear
 from ..models.forecasters.repeat_last import RepeatLast
 from ..pipeline.continuity import Continuity
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import Assignment, Forecast, Gap, PsdFrame, Step, Window
+from ..pipeline.frames import Assignment, Forecast, Gap, PowerUnit, PsdFrame, Step, Window
 from ..pipeline.histories import Histories
 from ..pipeline.masks import Mask
 from ..pipeline.noise_floor import NoiseFloor
+from ..pipeline.state import State
 from ..pipeline.steps import Steps
 from ..pipeline.windows import WINDOW_BINS, Windower, segment_starts
 from ..pipeline.wire import Heartbeat
-from .outputs import Discarded, Fitted, Output, Unfitted
+from .labels import Labels
+from .outputs import Discarded, Output
 from .verdict import Judge
-
-Timed = Callable[[str, float], None]
-Told = Callable[[str], None]
 
 
 class BandRoute:
     """Rows, heartbeats and gaps of one band in; everything that is known of it out, in order.
 
     The answer depends on the rows alone: not on how they came, in what pieces or how fast. One inference
-    batch is the segments of one moment. `timed(stage, seconds)` hears how long the learned stages take;
-    `told(message)` hears what a person should know.
+    batch is the segments of one moment. `hear` finds the gaps between what arrives, `take` sends a row or
+    gap on from there; a row or gap that was once heard is taken again by `resume` after a restart.
     """
 
     def __init__(
         self,
-        node: str,
-        band: str,
-        bundle: Bundle,
+        labels: Labels,
         *,
         continuity: Continuity,
         mask: Mask,
         windower: Windower,
         steps: Steps,
         histories: Histories,
-        warm_up_windows: int,
-        seed: int,
-        timed: Timed,
-        told: Told,
     ) -> None:
-        self.node = node
-        self.band = band
-        self._bundle = bundle
-        self._continuity = continuity
-        self._mask = mask
+        self.node = labels.node
+        self.band = labels.band
+        self.labels = labels
+        self.continuity = continuity
+        self.mask = mask
         self._noise_floor = NoiseFloor()
         self._windower = windower
         self._steps = steps
         self._histories = histories
-        self._warm_up_windows = warm_up_windows
-        self._seed = seed
-        self._timed = timed
-        self._told = told
-        self._axis: tuple[float, float, int, str] | None = None
-        self._geometry: Geometry | None = None
-        self._model: BandModel | None = None
-        self._fitter: BandFitter | None = None
-        self._judge = Judge(node, band, [])
-        self._contest = Contest(node, band, [])
+        self._axis: tuple[float, float, int, PowerUnit] | None = None
+        self._judge = Judge(self.node, self.band, [])
+        self._contest = Contest(self.node, self.band, [])
         self._refused: set[str] = set()
+        self._newest: Forecast | None = None
+        self._last_was_gap = False
 
     @property
-    def warm(self) -> bool:
-        """Whether windows are given labels; a band too narrow for windows has nothing to wait for."""
-        return self._model is not None or (self._geometry is not None and not self._geometry.segments)
+    def stride_rows(self) -> int:
+        """Rows between windows at present."""
+        return self._windower.stride_rows
 
-    @property
-    def warming(self) -> tuple[int, int]:
-        """Windows heard so far, and how many the first fit of the band's model needs."""
-        heard = self._fitter.windows if self._fitter is not None else 0
-        return min(heard, self._warm_up_windows), self._warm_up_windows
+    @stride_rows.setter
+    def stride_rows(self, rows: int) -> None:
+        self._windower.stride_rows = rows
+
+    def use_labels(self, labels: Labels) -> None:
+        """Labels and forecasters of another bundle; verdicts start anew, what was scored stays."""
+        contest, self.labels = self._contest.state(), labels
+        if self._axis is not None:
+            self._judge = Judge(self.node, self.band, _segments_hz(*self._axis[:3]))
+        if labels.geometry is not None:
+            self._contest = Contest(self.node, self.band, self._forecasters(labels.geometry.unit))
+            self._contest.restore(contest)
 
     def push(self, item: PsdFrame | Heartbeat | Gap) -> list[Output]:
+        """Hear an item and take what becomes of it."""
+        return [output for piece in self.hear(item) for output in self.take(piece)]
+
+    def hear(self, item: PsdFrame | Heartbeat | Gap) -> list[PsdFrame | Gap]:
+        """The row, if it is one, and the gap before it, or the gap that an item tells of."""
+        return self.continuity.gap(item) if isinstance(item, Gap) else self.continuity.push(item)
+
+    def take(self, piece: PsdFrame | Gap) -> list[Output]:
+        """Send a row or gap that `hear` gave down the route."""
+        return self._gap(piece) if isinstance(piece, Gap) else self._row(piece)
+
+    def resume(self, piece: PsdFrame | Gap) -> list[Output]:
+        """As `take`, for what was heard before a restart; rows missing without a gap are one."""
         outputs: list[Output] = []
-        pieces = self._continuity.gap(item) if isinstance(item, Gap) else self._continuity.push(item)
-        for piece in pieces:
-            outputs += self._gap(piece) if isinstance(piece, Gap) else self._row(piece)
+        if isinstance(piece, PsdFrame):
+            stream, last_seq, _, _, excused_rows = self.continuity.place[:5]
+            missing = piece.seq - last_seq - 1
+            if piece.stream == stream and missing > excused_rows and not self._last_was_gap:
+                outputs += self._gap(
+                    Gap(self.node, self.band, last_seq, missing, None, "lost", piece.time_ns)
+                )
+            self.continuity.resume(piece)
+        self._last_was_gap = isinstance(piece, Gap)
+        return outputs + self.take(piece)
+
+    def standing(self) -> list[Output]:
+        """What holds at present, for those who were not there when it came about."""
+        outputs: list[Output] = [*self._judge.standing()]
+        if self.labels.fitted is not None:
+            outputs.insert(0, self.labels.fitted)
+        if self._newest is not None:
+            outputs.append(self._newest)
         return outputs
+
+    def state(self) -> State:
+        """Everything that a later answer rests on; what the bundle taught is under `labels`."""
+        geometry = self.labels.geometry
+        return {
+            "continuity": self.continuity.state(),
+            "axis": None if self._axis is None else list(self._axis),
+            "geometry": None if geometry is None else asdict(geometry),
+            "noise_floor": self._noise_floor.state(),
+            "windower": self._windower.state(),
+            "steps": self._steps.state(),
+            "histories": self._histories.state(),
+            "contest": self._contest.state(),
+            "judge": self._judge.state(),
+            "labels": self.labels.state(),
+        }
+
+    def restore(self, state: State, *, with_labels: bool) -> None:
+        """Be as the route was that gave `state`; without labels those of another bundle are left out.
+
+        For a new route. `BadInput` where the state does not fit: the route is of no use then.
+        """
+        try:
+            self.continuity.restore(state["continuity"])
+            self._noise_floor.restore(state["noise_floor"])
+            self._windower.restore(state["windower"])
+            self._steps.restore(state["steps"])
+            self._histories.restore(state["histories"])
+            geometry = None if state["geometry"] is None else Geometry(**state["geometry"])
+            if state["axis"] is not None:
+                center_hz, bin_hz, bins, unit = state["axis"]
+                self._axis = (center_hz, bin_hz, bins, cast(PowerUnit, unit))
+                self._judge = Judge(self.node, self.band, _segments_hz(center_hz, bin_hz, bins))
+            if geometry is not None:
+                self._contest = Contest(self.node, self.band, self._forecasters(geometry.unit))
+                self._contest.restore(state["contest"])
+            if with_labels:
+                self.labels.restore(state["labels"], geometry)
+                self._judge.restore(state["judge"])
+            elif geometry is not None:
+                self.labels.measure(geometry)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            if isinstance(error, BadInput):
+                raise
+            raise BadInput(f"{self.node}/{self.band}: its state does not fit: {error!r}") from None
 
     def _gap(self, gap: Gap) -> list[Output]:
         outputs: list[Output] = [gap]
-        segments = self._geometry.segments if self._geometry is not None else 0
-        if self._windower.rows_held and segments:
-            outputs.append(Discarded(gap.node, gap.band, gap.reason, segments, gap.time_ns))
-        for stage in (self._mask, self._noise_floor, self._windower, self._steps, self._histories):
+        geometry = self.labels.geometry
+        if self._windower.rows_held and geometry is not None and geometry.segments:
+            outputs.append(Discarded(gap.node, gap.band, gap.reason, geometry.segments, gap.time_ns))
+        for stage in (self.mask, self._noise_floor, self._windower, self._steps, self._histories):
             stage.gap(gap)
         self._contest.gap(gap)
         self._judge.gap(gap)
@@ -110,7 +175,7 @@ class BandRoute:
         if axis != self._axis:
             self._axis = axis
             outputs += self._take_axis(frame)
-        for masked in self._mask.push(frame):
+        for masked in self.mask.push(frame):
             for row in self._noise_floor.push(masked):
                 outputs.append(row)
                 windows = self._windower.push(row)
@@ -124,13 +189,7 @@ class BandRoute:
 
     def _take_axis(self, frame: PsdFrame) -> list[Output]:
         """Another centre, width or unit: verdicts start anew, and models where windows mean another thing."""
-        starts = segment_starts(frame.bins)
-        last = min(frame.bins, WINDOW_BINS) - 1
-        segments_hz = [
-            (frame.first_hz + first * frame.bin_hz, frame.first_hz + (first + last) * frame.bin_hz)
-            for first in starts.tolist()
-        ]
-        self._judge = Judge(self.node, self.band, segments_hz)
+        self._judge = Judge(self.node, self.band, _segments_hz(frame.center_hz, frame.bin_hz, frame.bins))
         geometry = Geometry(
             node=self.node,
             band=self.band,
@@ -138,89 +197,33 @@ class BandRoute:
             bins=frame.bins,
             first_hz=frame.first_hz,
             bin_hz=frame.bin_hz,
-            segments=len(starts),
+            segments=len(segment_starts(frame.bins)),
         )
-        if self._geometry is not None and self._geometry.same_measure(geometry):
+        if self.labels.geometry is not None and self.labels.geometry.same_measure(geometry):
             return []
-        self._geometry = geometry
         self._contest = Contest(self.node, self.band, self._forecasters(geometry.unit))
-        was_fitted = self._model is not None
-        self._model = self._shipped_model(geometry)
-        if self._model is not None:
-            self._fitter = None
-            return [Fitted(self.node, self.band, 0, self._model.cluster_count, self._model.name)]
-        self._fitter = BandFitter(
-            geometry,
-            first_windows=self._warm_up_windows,
-            seed=self._seed,
-            stride_rows=self._windower.stride_rows,
-        )
-        return [Unfitted(self.node, self.band)] if was_fitted else []
-
-    def _shipped_model(self, geometry: Geometry) -> BandModel | None:
-        """The bundle's model of this band, unless it was fitted on something else: then that is said."""
-        try:
-            model = self._bundle.band_model(self.node, self.band)
-            if model is not None:
-                model.check(geometry)
-        except BadInput as refusal:
-            self._told(f"{refusal}; until then the band warms up a model of its own")
-            return None
-        return model
+        self._newest = None
+        return [*self.labels.measure(geometry)]
 
     def _forecasters(self, unit: str) -> list[Forecaster]:
         forecasters: list[Forecaster] = [RepeatLast(), NLinear()]
         try:
-            network = self._bundle.cnn_lstm(self.node, self.band)
+            network = self.labels.bundle.cnn_lstm(self.node, self.band)
             if network is None:
                 return forecasters
             network.check(network.frequencies_hz, network.step_s, unit)
         except BadInput as refusal:
-            self._told(f"{self.node}/{self.band}: {refusal}; it takes no part")
+            self.labels.told(f"{self.node}/{self.band}: {refusal}; it takes no part")
             return forecasters
         return [*forecasters, network]
 
     def _label(self, windows: list[Window]) -> list[Output]:
-        started = perf_counter()
-        features = self._bundle.embed(np.stack([window.values for window in windows]))
-        embedded = perf_counter()
-        self._timed("embed", embedded - started)
         outputs: list[Output] = []
-        if self._fitter is not None:
-            fitted = self._fitter.push(features)
-            if fitted is not None:
-                self._model = fitted
-                self._timed("fit", perf_counter() - embedded)
-                outputs.append(
-                    Fitted(self.node, self.band, fitted.windows, fitted.cluster_count, fitted.name)
-                )
-        for assignment in self._assignments(windows, features):
-            outputs.append(assignment)
-            outputs += self._judge.assigned(assignment)
-        self._timed("assign", perf_counter() - embedded)
+        for output in self.labels.label(windows):
+            outputs.append(output)
+            if isinstance(output, Assignment):
+                outputs += self._judge.assigned(output)
         return outputs
-
-    def _assignments(self, windows: list[Window], features: np.ndarray) -> list[Assignment]:
-        model = self._model
-        if model is None:
-            labels = [(None, None, None)] * len(windows)
-        else:
-            clusters, distances, novelties = model.assign(features)
-            labels = list(zip(clusters.tolist(), distances.tolist(), novelties.tolist(), strict=True))
-        return [
-            Assignment(
-                node=window.node,
-                band=window.band,
-                segment=window.segment,
-                start_ns=window.start_ns,
-                end_ns=window.end_ns,
-                cluster=cluster,
-                distance=distance,
-                novelty=novelty,
-                model=model.name if model is not None else self._bundle.name,
-            )
-            for window, (cluster, distance, novelty) in zip(windows, labels, strict=True)
-        ]
 
     def _forecast(self, step: Step) -> list[Output]:
         started = perf_counter()
@@ -229,10 +232,21 @@ class BandRoute:
             for output in self._contest.push(history):
                 outputs.append(output)
                 if isinstance(output, Forecast):
+                    self._newest = output
                     self._judge.forecast(output)
         for name, reason in self._contest.refused.items():
             if name not in self._refused:
                 self._refused.add(name)
-                self._told(f"{self.node}/{self.band}: {reason}; it takes no part")
-        self._timed("forecast", perf_counter() - started)
+                self.labels.told(f"{self.node}/{self.band}: {reason}; it takes no part")
+        self.labels.timed("forecast", perf_counter() - started)
         return outputs
+
+
+def _segments_hz(center_hz: float, bin_hz: float, bins: int) -> list[tuple[float, float]]:
+    """Centres of the lowest and highest bin of each segment of a band."""
+    first_hz = center_hz - (bins - 1) / 2 * bin_hz
+    last = min(bins, WINDOW_BINS) - 1
+    return [
+        (first_hz + first * bin_hz, first_hz + (first + last) * bin_hz)
+        for first in segment_starts(bins).tolist()
+    ]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from ..config.schema import Settings, StreamSource
+from ..config.schema import Band, Settings, StreamSource
 from ..models.bundle import Bundle
 from ..pipeline.continuity import Continuity
 from ..pipeline.histories import Histories
 from ..pipeline.masks import Mask
+from ..pipeline.state import State
 from ..pipeline.steps import Steps
 from ..pipeline.windows import Windower
+from .labels import Labels
 from .route import BandRoute
+from .state import settings_of
 from .telemetry import Telemetry
 
 RADIO_DC_BINS = 3
@@ -36,43 +39,78 @@ class Routes:
         self._routes: dict[tuple[str, str], BandRoute] = {}
         self._passed_over: set[tuple[str, str]] = set()
 
+    def __iter__(self) -> Iterator[BandRoute]:
+        return iter(list(self._routes.values()))
+
     def of(self, node: str, band: str) -> BandRoute | None:
+        """The route of a band, new if it must be; None where nobody asked for the band."""
         route = self._routes.get((node, band))
-        if route is None and self._wants(node, band):
-            route = self._routes[node, band] = self._build(node, band)
+        if route is None and self.wants(node, band):
+            route = self._routes[node, band] = self.detached(node, band)
         if route is None and (node, band) not in self._passed_over and len(self._passed_over) < MOST_TOLD:
             self._passed_over.add((node, band))
             self._telemetry.bad_input(f"{node}/{band}: its rows arrive but no band of the settings is it")
         return route
 
-    def _wants(self, node: str, band: str) -> bool:
+    def forget(self, node: str, band: str) -> None:
+        """The band begins anew with its next row."""
+        self._routes.pop((node, band), None)
+
+    def wants(self, node: str, band: str) -> bool:
+        """Whether a band is to have a route."""
         if self._only is None:
             return True
         return band in self._only and self._only[band] in (None, node)
 
-    def _build(self, node: str, band: str) -> BandRoute:
+    def use_settings(self, settings: Settings) -> None:
+        """Bands that come from now on have these settings; those there are keep their parts."""
+        self._settings = settings
+
+    def use_bundle(self, bundle: Bundle) -> None:
+        """Bands that come from now on are labelled by this bundle."""
+        self._bundle = bundle
+
+    def settings_of(self, band: str) -> State:
+        """The settings that a band's state rests on."""
+        return settings_of(self._settings.band(band), self._settings.models)
+
+    def labels(self, node: str, band: str, bundle: Bundle | None = None) -> Labels:
+        """New labels of a band, by this bundle or the one in use."""
         settings = self._settings.band(band)
         models = self._settings.models
-        dc_bins = settings.mask.dc_bins
-        if dc_bins is None:
-            dc_bins = RADIO_DC_BINS if settings.source is not None and settings.source.kind == "radio" else 0
-        return BandRoute(
+        return Labels(
             node,
             band,
-            self._bundle,
+            bundle or self._bundle,
+            warm_up_windows=models.warm_up_windows,
+            seed=models.seed,
+            stride_rows=settings.segments.stride_rows,
+            timed=self._telemetry.stage_timed,
+            told=self._telemetry.bad_input,
+        )
+
+    def detached(self, node: str, band: str, bundle: Bundle | None = None) -> BandRoute:
+        """A new route of a band that is not in the books."""
+        settings = self._settings.band(band)
+        return BandRoute(
+            self.labels(node, band, bundle),
             continuity=Continuity(
                 on_bad_row=self._telemetry.bad_input,
                 on_ignored=partial(self._telemetry.frame_ignored, node, band),
             ),
-            mask=Mask(settings.mask.ranges_hz, dc_bins),
+            mask=mask_of(settings),
             windower=Windower(settings.segments.stride_rows),
             steps=Steps(settings.history.step_seconds),
             histories=Histories(settings.history.season_days),
-            warm_up_windows=models.warm_up_windows,
-            seed=models.seed,
-            timed=self._telemetry.stage_timed,
-            told=self._telemetry.bad_input,
         )
+
+
+def mask_of(band: Band) -> Mask:
+    """The bins nobody wants to hear of; of a radio also those around its own frequency."""
+    dc_bins = band.mask.dc_bins
+    if dc_bins is None:
+        dc_bins = RADIO_DC_BINS if band.source is not None and band.source.kind == "radio" else 0
+    return Mask(band.mask.ranges_hz, dc_bins)
 
 
 def _wanted(settings: Settings) -> Iterator[tuple[str, str | None]]:

@@ -1,7 +1,9 @@
-"""SIGTERM and Ctrl-C ask the agent to stop; a second one stops it there and then."""
+"""SIGTERM and Ctrl-C ask the agent to stop, a second one stops it there and then; SIGHUP asks it to read
+its settings again."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,3 +28,21 @@ def stop_on_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def reload_on_hangup(stop: Event) -> Iterator[Event]:
+    """An Event that SIGHUP sets. The SIGHUP of a terminal that is closed sets `stop` instead."""
+    asked = Event()
+    before = signal.getsignal(signal.SIGHUP)
+    on_terminal = os.isatty(0)
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature signal wants
+        terminal_is_gone = on_terminal and not os.isatty(0)
+        (stop if terminal_is_gone else asked).set()
+
+    signal.signal(signal.SIGHUP, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -25,7 +25,7 @@ from ..pipeline.frames import (
 )
 from .logs import LineLimit
 from .metric_table import MOST_CLUSTERS, MOST_SEGMENTS
-from .outputs import Discarded, Fitted, Output, Unfitted
+from .outputs import Discarded, Fitted, Named, Output, Unfitted
 from .series import STATES, BandSeries, Metrics
 from .step_means import step_means
 
@@ -66,6 +66,7 @@ class Telemetry:
             Verdict: self._verdict_given,
             Fitted: self._model_fitted,
             Unfitted: self._model_dropped,
+            Named: self._clusters_named,
         }
 
     def take(self, item: Output) -> None:
@@ -191,6 +192,9 @@ class Telemetry:
         band.drop_model("activity")
         self._log.info("band model dropped", node=unfitted.node, band=unfitted.band)
 
+    def _clusters_named(self, named: Named) -> None:
+        self._band(named.node, named.band).name_clusters(named.names)
+
     # ---- from its surroundings ----------------------------------------------------------------------
 
     def expect(self, node: str, band: str) -> None:
@@ -229,6 +233,46 @@ class Telemetry:
     def queue_depth(self, stage: str, depth: int) -> None:
         """So many items wait before a stage."""
         self._metrics.gauge("queue_depth").labels(stage).set(depth)
+
+    def row_stored(self, node: str, band: str) -> None:
+        """A row was recorded."""
+        self._metrics.counter("store_rows_total").labels(node, band).inc()
+
+    def rows_unrecorded(self, node: str, band: str, rows: int) -> None:
+        """Rows could not be recorded."""
+        self._metrics.counter("store_unrecorded_rows_total").labels(node, band).inc(rows)
+
+    def store_bytes(self, size_bytes: int) -> None:
+        """What the store holds."""
+        self._metrics.gauge("store_bytes").set(size_bytes)
+
+    def recording_started(self) -> None:
+        """Rows are recorded from now on."""
+        self._metrics.gauge("store_recording").set(1)
+
+    def recording_stopped(self, reason: str) -> None:
+        """Rows can no longer be recorded; everything else goes on."""
+        self._metrics.gauge("store_recording").set(0)
+        self._log.error("recording stopped", reason=reason)
+
+    def recording_resumed(self) -> None:
+        """Rows are recorded again."""
+        self._metrics.gauge("store_recording").set(1)
+        self._log.info("recording resumed")
+
+    def reloaded(self, taken: list[str], kept: list[str]) -> None:
+        """Settings were read again: which hold now, and which would need a restart."""
+        self._log.info("settings read again", taken=taken)
+        if kept:
+            self._log.warning("needs a restart", kept=kept)
+
+    def reload_refused(self, message: str) -> None:
+        """Settings or a bundle were to be read again and cannot be used."""
+        self._log.error("reload refused", message=message)
+
+    def recovered(self, bands: int, rows: int, seconds: float) -> None:
+        """The agent is where it was before it stopped."""
+        self._log.info("state recovered", bands=bands, rows=rows, seconds=round(seconds, 2))
 
     def bundle_loaded(self, model: str, path: str, device: str) -> None:
         """An encoder was loaded; `model` is its bundle's short hash."""

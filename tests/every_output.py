@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bandwatch.agent.outputs import Discarded, Fitted, Output, Unfitted
+from bandwatch.agent.outputs import Discarded, Fitted, Named, Output, Unfitted
 from bandwatch.agent.telemetry import Telemetry
 from bandwatch.models.contest import Score
 from bandwatch.pipeline.frames import (
@@ -124,6 +124,7 @@ def everything(
     outputs += [assignment(n % segments, n % clusters, band=band) for n in range(max(segments, clusters))]
     states = get_args(VerdictState)
     outputs += [verdict(segment, states[segment % 4], band) for segment in range(segments)]
+    outputs += [Named("node", band, tuple((n, f"name {n}") for n in range(clusters)))]
     outputs += [forecast(band=band)]
     outputs += [replace(score(horizon), band=band) for horizon in range(1, 13)]
     outputs += [gap(reason, 3, 4096, band) for reason in get_args(GapReason)]
@@ -145,4 +146,8 @@ def feed(telemetry: Telemetry, outputs: list[Output], band: str = "band") -> Non
         telemetry.stage_timed(stage, 0.003)
     telemetry.latency("node", band, 0.2)
     telemetry.queue_depth("intake", 3)
+    telemetry.recording_started()
+    telemetry.store_bytes(10_000)
+    telemetry.row_stored("node", band)
+    telemetry.rows_unrecorded("node", band, 2)
     telemetry.decode_error("version", "version 9, this reads 1")

@@ -20,7 +20,7 @@ def capture_command(
 
     Example: bandwatch capture -c capture.yaml
     """
-    from ..app import capture
+    from ..capturing import capture
 
     settings = load(config, os.environ)
     if settings.transport.endpoint is None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bandwatch.agent.labels import Labels
 from bandwatch.agent.outputs import Discarded, Fitted
 from bandwatch.agent.route import BandRoute
 from bandwatch.models.bundle import Bundle, write_bundle
@@ -43,7 +44,10 @@ class Route:
             "timed": lambda stage, seconds: self.timed.append(stage),
             "told": self.told.append,
         }
-        self.route = BandRoute("node", "band", bundle, **(parts | changes))
+        parts |= changes
+        about = {name: parts.pop(name) for name in ("warm_up_windows", "seed", "timed", "told")}
+        labels = Labels("node", "band", bundle, stride_rows=parts["windower"].stride_rows, **about)
+        self.route = BandRoute(labels, **parts)
 
     def push(self, items) -> list:
         return [output for item in items for output in self.route.push(item)]
@@ -67,12 +71,12 @@ def test_one_row_at_a_time_and_another_route_beside_it_change_nothing(bundle: Bu
 
 def test_windows_are_unlabelled_until_the_band_has_its_own_model(bundle: Bundle):
     route = Route(bundle)
-    assert not route.route.warm
+    assert not route.route.labels.warm
     outputs = route.push(rows(128 + 16 * 40, bins=128))
     assignments = of(outputs, Assignment)
     assert [a.cluster is None for a in assignments] == [True] * 23 + [False] * 18
     assert of(outputs, Fitted)[0].windows == 24
-    assert route.route.warm
+    assert route.route.labels.warm
     assert {"embed", "assign", "fit", "forecast"} == set(route.timed)
     states = [v.state for v in of(outputs, Verdict)]
     assert states[:2] == ["warming_up", "normal"]
@@ -92,7 +96,7 @@ def test_a_gap_costs_the_windows_in_progress_and_is_passed_on(bundle: Bundle):
 def test_a_retune_starts_the_bands_model_anew(bundle: Bundle):
     route = Route(bundle)
     route.push(rows(700, bins=128))
-    assert route.route.warm
+    assert route.route.labels.warm
     moved = [
         type(row)(**{f: getattr(row, f) for f in row.__slots__} | {"center_hz": 900e6, "seq": row.seq + 700,
                                                                   "time_ns": row.time_ns + 700 * SECOND})
@@ -102,7 +106,7 @@ def test_a_retune_starts_the_bands_model_anew(bundle: Bundle):
     assert [gap.reason for gap in of(outputs, Gap)] == ["retuned"]
     assert of(outputs, Assignment)
     assert all(a.cluster is None for a in of(outputs, Assignment))
-    assert not route.route.warm
+    assert not route.route.labels.warm
 
 
 def test_another_unit_starts_the_model_anew(bundle: Bundle):
@@ -116,13 +120,13 @@ def test_another_unit_starts_the_model_anew(bundle: Bundle):
     outputs = route.push(changed)
     assert [gap.reason for gap in of(outputs, Gap)] == ["retuned"]
     assert all(a.cluster is None for a in of(outputs, Assignment))
-    assert not route.route.warm
+    assert not route.route.labels.warm
 
 
 def test_a_narrow_band_is_warm_without_windows_and_forecasts(bundle: Bundle):
     route = Route(bundle)
     outputs = route.push(rows(60 * 26, bins=16))
-    assert route.route.warm
+    assert route.route.labels.warm
     assert not of(outputs, Assignment)
     assert {d.reason for d in of(outputs, Discarded)} == {"too_few_bins"}
     assert sum(d.windows for d in of(outputs, Discarded)) == (60 * 26 - 128) // 16 + 1

@@ -1,0 +1,267 @@
+"""The store on a disk that may be full, read-only, or not ours: what cannot be written is counted."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time_ns
+from typing import TYPE_CHECKING
+
+from ..config.schema import Store as StoreLimits
+from ..pipeline.errors import BadInput
+from ..pipeline.frames import PsdFrame
+from ..pipeline.journal import Entry, Note
+from ..pipeline.state import State
+from .failure import Failure
+from .state import StateFolder
+from .telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from ..pipeline.store import Store
+
+RETRY_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+MORE_ROOM_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Lost:
+    """Entries that were not recorded, from number `first` on: how many rows and entries of each band."""
+
+    first: int
+    reason: str
+    since_ns: int
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    entries: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.entries[entry.node, entry.band] += 1
+            self.rows[entry.node, entry.band] += isinstance(entry, PsdFrame)
+
+    def merge(self, later: Lost) -> None:
+        self.rows += later.rows
+        self.entries += later.entries
+
+    def notes(self) -> list[Note]:
+        """One a band: never more than entries were lost, so that their numbers are free."""
+        return [
+            Note(node, band, self.since_ns, "unrecorded",
+                 {"rows": self.rows[node, band], "entries": count, "reason": self.reason})
+            for (node, band), count in self.entries.items()
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A band's state after journal entry `entry`, and the settings that it rests on."""
+
+    folder: StateFolder
+    node: str
+    band: str
+    entry: int
+    settings: State
+    state: State
+
+
+class Disk:
+    """The store for the recorder's thread, which it never stops by an error.
+
+    When the disk is full the store makes room, oldest first; where that is not enough, and on every other
+    error, recording stops with an alarm and is tried again every five seconds. What was not recorded
+    stands in the journal as `unrecorded` once it goes on.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        directory: Path,
+        telemetry: Telemetry,
+        *,
+        keep_free_bytes: int,
+        utc_ns: Callable[[], int] = time_ns,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_store = open_store
+        self._directory = directory
+        self._telemetry = telemetry
+        self.keep_free_bytes = keep_free_bytes
+        self._utc_ns = utc_ns
+        self._monotonic_seconds = monotonic_seconds
+        self._retry_at = self._look_at = -1e9
+        self._stopped_by: str | None = None
+        self._lost: Lost | None = None
+        self._kept: dict[tuple[str, str], int] = {}
+        self.store: Store | None = None
+        self.went_on = False
+        """Recording has gone on after a stop: a new snapshot is needed; for the reader to take back."""
+
+    def open(self) -> None:
+        """Open the store where that can be done; said once where not. Raises Failure where another has it."""
+        if self.store is not None:
+            return
+        try:
+            self.store = self._open_store()
+        except OSError as error:
+            self._stop(f"{self._directory}: {error.strerror or error}")
+        except BadInput as refusal:
+            self._stop(str(refusal))
+        else:
+            self._telemetry.recording_started()
+
+    def append(self, first: int, entries: Sequence[Entry]) -> None:
+        """Write consecutive entries, or count them as lost."""
+        now_seconds = self._monotonic_seconds()
+        waits = self._stopped_by is not None and now_seconds < self._retry_at
+        if not waits and self._has_room() and self._write_lost() and self._try(first, entries):
+            self._went_on()
+            return
+        if not waits:
+            self._retry_at = now_seconds + RETRY_SECONDS
+        lost = Lost(first, self._stopped_by or "disk", self._utc_ns())
+        lost.add(entries)
+        self.lose(lost)
+
+    def lose(self, lost: Lost) -> None:
+        """These were not recorded."""
+        for (node, band), rows in lost.rows.items():
+            self._telemetry.rows_unrecorded(node, band, rows)
+        if self._lost is None:
+            self._lost = lost
+        else:
+            self._lost.merge(lost)
+
+    def write_losses(self) -> None:
+        """Tell the journal of what was lost, if it can be told now."""
+        if self._stopped_by is None:
+            self._write_lost()
+
+    def keep(self, snapshot: Snapshot) -> int:
+        """Write a band's state, after the entries it rests on; its size, 0 where it cannot be written."""
+        if self._stopped_by is not None or self.store is None:
+            return 0
+        try:
+            self.store.journal.flush()
+            size = snapshot.folder.write(
+                snapshot.node, snapshot.band, snapshot.entry, snapshot.settings, snapshot.state
+            )
+        except OSError as error:
+            self._telemetry.bad_input(
+                f"{snapshot.node}/{snapshot.band}: its state cannot be kept: {error.strerror or error}"
+            )
+            return 0
+        self._kept[snapshot.node, snapshot.band] = snapshot.entry
+        return size
+
+    def limit(self, limits: StoreLimits) -> None:
+        """Other limits hold from now on."""
+        self.keep_free_bytes = limits.keep_free_bytes
+        if self.store is not None:
+            self.store.most_bytes = limits.most_bytes
+            self.store.most_days = limits.most_days
+            self.store.keep_free_bytes = limits.keep_free_bytes
+
+    def flush(self) -> None:
+        if self.store is not None:
+            self._guarded(self.store.journal.flush)
+
+    def tidy(self) -> None:
+        """One bounded piece of compaction, merging or retention."""
+        if self.store is not None:
+            keep_from = min(self._kept.values(), default=-1) + 1
+            store = self.store
+            self._guarded(lambda: store.tidy(keep_from))
+            self._telemetry.store_bytes(store.bytes)
+
+    def known_bands(self, kept: dict[tuple[str, str], int]) -> None:
+        """Bands and the entries their states hold: the journal after them is needed."""
+        self._kept |= kept
+
+    def close(self) -> None:
+        if self.store is not None:
+            store, self.store = self.store, None
+            self._guarded(store.close)
+
+    # ---- behind them --------------------------------------------------------------------------------
+
+    def _has_room(self) -> bool:
+        try:
+            self.open()
+        except Failure as failure:
+            self._stop(str(failure))
+        store, now_seconds = self.store, self._monotonic_seconds()
+        if store is None:
+            return False
+        if self._stopped_by is None and now_seconds < self._look_at:
+            return True
+        self._look_at = now_seconds + LOOK_SECONDS
+        try:
+            if self._free_bytes() < self.keep_free_bytes:
+                store.make_room(self.keep_free_bytes - self._free_bytes())
+            free_bytes = self._free_bytes()
+        except OSError as error:
+            self._stop(f"{self._directory}: {error.strerror or error}")
+            return False
+        if free_bytes < self.keep_free_bytes:
+            self._stop(
+                f"{self._directory}: {free_bytes:,} bytes free on its disk; "
+                f"limit: {self.keep_free_bytes:,} (store.keep_free_bytes)"
+            )
+            return False
+        return True
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._directory).free
+
+    def _write_lost(self) -> bool:
+        if self._lost is None:
+            return True
+        if not self._try(self._lost.first, self._lost.notes()):
+            return False
+        self._lost = None
+        return True
+
+    def _try(self, first: int, entries: Sequence[Entry]) -> bool:
+        store = self.store
+        if store is None or not entries:
+            return store is not None
+        for last_chance in (False, True):
+            try:
+                store.journal.append(first, entries)
+            except OSError as error:
+                try:
+                    made = 0 if last_chance else store.make_room(MORE_ROOM_BYTES)
+                except OSError:
+                    made = 0
+                if not made:
+                    self._stop(f"{self._directory}: {error.strerror or error}")
+                    return False
+            else:
+                break
+        for entry in entries:
+            if isinstance(entry, PsdFrame):
+                self._telemetry.row_stored(entry.node, entry.band)
+        return True
+
+    def _guarded(self, do: Callable[[], object]) -> None:
+        try:
+            do()
+        except OSError as error:
+            self._telemetry.bad_input(f"{self._directory}: {error.strerror or error}")
+        except BadInput as refusal:
+            self._telemetry.bad_input(str(refusal))
+
+    def _stop(self, reason: str) -> None:
+        if self._stopped_by is None:
+            self._telemetry.recording_stopped(reason)
+        self._stopped_by = reason
+
+    def _went_on(self) -> None:
+        if self._stopped_by is not None:
+            self._stopped_by = None
+            self.went_on = True
+            self._telemetry.recording_resumed()

@@ -1,0 +1,165 @@
+"""What the agent keeps over a restart: everything it heard, and what it made of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from time import time_ns
+from typing import TYPE_CHECKING
+
+from ..config.schema import Settings
+from ..models.activity import Geometry
+from ..models.bundle import Bundle
+from ..pipeline.frames import Gap, PsdFrame
+from ..pipeline.journal import Note
+from .directory_lock import DirectoryLock
+from .disk import Disk
+from .labels import Labels
+from .notes import unit_of
+from .outputs import Output
+from .recorder import Recorder
+from .recovery import Recovered, recover, refilled_labels
+from .route import BandRoute
+from .routes import Routes
+from .snapshot_schedule import SnapshotSchedule
+from .state import StateFolder
+from .telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from ..pipeline.store import Store
+
+
+class Memory:
+    """The store and the states of one agent, from start to stop.
+
+    Raises Failure where another agent has the directory. A disk that cannot be written is told of, and
+    the agent goes on without; so it does, silently, where the settings want no store.
+    """
+
+    def __init__(self, settings: Settings, bundle: str, telemetry: Telemetry) -> None:
+        self._settings = settings
+        self._enabled = settings.store.enabled
+        self._telemetry = telemetry
+        directory = settings.store.directory.expanduser()
+        self._lock = DirectoryLock(directory)
+        self._states = self._states_of(bundle)
+        self._schedule = SnapshotSchedule()
+        self._disk = Disk(
+            self._open_store,
+            directory,
+            telemetry,
+            keep_free_bytes=settings.store.keep_free_bytes,
+        )
+        self._recorder = Recorder(self._disk, self._schedule, flush_seconds=settings.store.flush_seconds)
+        self._routes: Routes | None = None
+        self._to_keep: deque[BandRoute] = deque()
+
+    def __enter__(self) -> Memory:
+        if self._enabled:
+            self._disk.open()
+        return self
+
+    def recover(self, routes: Routes) -> Recovered:
+        """Bring new routes to where they were, and begin to record."""
+        found = Recovered()
+        if not self._enabled:
+            return found
+        if self._disk.store is not None:
+            found = recover(routes, self._states, self._disk.store, self._telemetry.bad_input)
+            self._disk.known_bands(found.kept)
+            self._states.tidy()
+            if found.rows or found.kept:
+                self._telemetry.recovered(len(list(routes)), found.rows, found.seconds)
+        self._routes = routes
+        self._recorder.start()
+        return found
+
+    def note(
+        self, route: BandRoute, pieces: Sequence[PsdFrame | Gap], outputs: Sequence[Output], *, moved: bool
+    ) -> None:
+        """Record what was heard and what came of it; `moved` as in `unit_of`."""
+        if self._routes is not None and (pieces or moved):
+            self._recorder.record(unit_of(route, pieces, outputs, moved=moved, time_ns=time_ns()))
+
+    def tell(self, kind: str, node: str = "", band: str = "", **facts: object) -> None:
+        """Record an event of the agent's own."""
+        if self._routes is not None:
+            self._recorder.record([Note(node, band, time_ns(), kind, facts)])
+
+    def turn(self) -> None:
+        """Take the state of one band, if one is due."""
+        if self._routes is None:
+            return
+        if not self._to_keep and self._schedule.due:
+            self._schedule.begin()
+            self._to_keep.extend(self._routes)
+        if self._to_keep:
+            self._keep(self._to_keep.popleft())
+        self._telemetry.queue_depth("store", self._recorder.depth)
+
+    def want_states(self) -> None:
+        """Something changed that the journal does not tell."""
+        self._schedule.want()
+
+    def keep_all(self) -> None:
+        """Take the state of every band now."""
+        for route in self._routes or ():
+            self._keep(route)
+
+    def use_settings(self, settings: Settings) -> None:
+        """Limits of the store that may change while it is written."""
+        self._settings = settings
+        self._recorder.flush_seconds = settings.store.flush_seconds
+        self._disk.limit(settings.store)
+
+    def use_bundle(self, bundle: str) -> None:
+        """States taken from now on are this bundle's."""
+        self._states = self._states_of(bundle)
+
+    def labels_for(self, bundle: Bundle, node: str, band: str) -> Labels | None:
+        """A band's labels by another bundle: those that were kept, else fitted on its stored rows.
+
+        From any thread; None where nothing is stored.
+        """
+        routes, store = self._routes, self._disk.store
+        if routes is None or store is None:
+            return None
+        kept = self._states_of(bundle.name).read(node, band, routes.settings_of(band))
+        if kept is not None and kept.same_bundle:
+            labels = routes.labels(node, band, bundle)
+            geometry = kept.state["geometry"]
+            labels.restore(kept.state["labels"], None if geometry is None else Geometry(**geometry))
+            return labels
+        return refilled_labels(routes, store, node, band, bundle)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # After an error nobody knows whether the states are sound; the journal is.
+        if kind is None and self._routes is not None:
+            self.keep_all()
+        if self._routes is not None and not self._recorder.close():
+            self._telemetry.recording_stopped("the disk did not answer at the end")
+        self._disk.close()
+        self._lock.release()
+
+    def _keep(self, route: BandRoute) -> None:
+        assert self._routes is not None
+        self._recorder.snapshot(
+            self._states, route.node, route.band, self._routes.settings_of(route.band), route.state()
+        )
+
+    def _states_of(self, bundle: str) -> StateFolder:
+        directory = self._settings.store.directory.expanduser()
+        return StateFolder(directory, bundle, self._telemetry.bad_input)
+
+    def _open_store(self) -> Store:
+        from ..pipeline.store import Store
+
+        self._lock.take()
+        store = self._settings.store
+        return Store(
+            store.directory.expanduser(),
+            most_bytes=store.most_bytes,
+            most_days=store.most_days,
+            keep_free_bytes=store.keep_free_bytes,
+            told=self._telemetry.bad_input,
+        )

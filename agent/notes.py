@@ -1,0 +1,53 @@
+"""What the journal is told beside rows and gaps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..pipeline.frames import Gap, PsdFrame, Verdict
+from ..pipeline.journal import Entry, Note
+from .outputs import Fitted, Output, Unfitted
+from .route import BandRoute
+
+CURSOR = "cursor"
+STRIDE = "stride"
+
+
+def unit_of(
+    route: BandRoute,
+    pieces: Sequence[PsdFrame | Gap],
+    outputs: Sequence[Output],
+    *,
+    moved: bool,
+    time_ns: int,
+) -> list[Entry]:
+    """The journal's entries of one item that arrived: what was heard, and what came of it.
+
+    `moved`: it changed what the route expects next, which a row tells by itself and nothing else does.
+    """
+    unit: list[Entry] = list(pieces)
+    unit += [note for output in outputs if (note := note_of(output, time_ns)) is not None]
+    if moved and not (pieces and isinstance(pieces[-1], PsdFrame)):
+        unit.append(Note(route.node, route.band, time_ns, CURSOR, route.continuity.state()))
+    return unit
+
+
+def note_of(output: Output, time_ns: int) -> Note | None:
+    """What people look for afterwards; windows and forecasts are too many, and come again from the rows."""
+    match output:
+        case Verdict():
+            facts = {
+                "segment": output.segment,
+                "state": output.state,
+                "score": output.score if math.isfinite(output.score) else None,
+                "reasons": list(output.reasons),
+            }
+            return Note(output.node, output.band, output.time_ns, "verdict", facts)
+        case Fitted():
+            facts = {"windows": output.windows, "clusters": output.clusters, "model": output.model}
+            return Note(output.node, output.band, time_ns, "fitted", facts)
+        case Unfitted():
+            return Note(output.node, output.band, time_ns, "unfitted", {})
+        case _:
+            return None

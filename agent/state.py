@@ -1,0 +1,103 @@
+"""What survives a restart: one file a band and bundle, replaced whole."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config.schema import Band, Models
+from ..pipeline.errors import BadInput
+from ..pipeline.state import State, read_state, write_state
+
+STATES_FOLDER = "state"
+SUFFIX = ".state"
+OTHER_BUNDLES_KEPT_SECONDS = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A band's state, the number of the last journal entry in it, and whether its labels are this bundle's."""
+
+    node: str
+    band: str
+    entry: int
+    state: State
+    same_bundle: bool
+
+
+class StateFolder:
+    """`<store>/state/<bundle>/<node>/<band>.state`.
+
+    Of another bundle everything but the labels can still be used. `told` hears of files that cannot be.
+    """
+
+    def __init__(self, directory: Path, bundle: str, told: Callable[[str], None]) -> None:
+        self._folder = directory / STATES_FOLDER
+        self._bundle = bundle
+        self._told = told
+
+    def write(self, node: str, band: str, entry: int, settings: State, state: State) -> int:
+        """Replace a band's file; its size in bytes. OSError as the system gives it."""
+        folder = self._folder / self._bundle / node
+        folder.mkdir(parents=True, exist_ok=True)
+        whole = {"node": node, "band": band, "entry": entry, "settings": settings, "state": state}
+        return write_state(folder / f"{band}{SUFFIX}", whole)
+
+    def read(self, node: str, band: str, settings: State) -> Kept | None:
+        """The newest state of a band; None where there is none that the settings allow."""
+        for path in self._files(node, band):
+            try:
+                whole = read_state(path)
+                if whole["settings"] != settings:
+                    self._told(f"{node}/{band}: its settings are others than before; its rows are read again")
+                    return None
+                same = path.parents[1].name == self._bundle
+                return Kept(node, band, int(whole["entry"]), whole["state"], same)
+            except BadInput as refusal:
+                self._told(f"{refusal}; it is left aside")
+                with suppress(OSError):
+                    path.replace(path.with_name(f"{path.name}.damaged"))
+        return None
+
+    def bands(self) -> list[tuple[str, str]]:
+        """(node, band) of every state, of whichever bundle."""
+        found = self._folder.glob(f"*/*/*{SUFFIX}")
+        return sorted({(path.parent.name, path.name.removesuffix(SUFFIX)) for path in found})
+
+    def tidy(self) -> None:
+        """Let go of states of other bundles that nobody has needed for a month."""
+        before = time.time() - OTHER_BUNDLES_KEPT_SECONDS
+        for path in self._folder.glob(f"*/*/*{SUFFIX}*"):
+            if path.parents[1].name != self._bundle:
+                with suppress(OSError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()
+
+    def _files(self, node: str, band: str) -> list[Path]:
+        """This bundle's file first, then those of others, newest first."""
+        own = self._folder / self._bundle / node / f"{band}{SUFFIX}"
+        others = [path for path in self._folder.glob(f"*/{node}/{band}{SUFFIX}") if path != own]
+        return [path for path in (own, *sorted(others, key=_age_seconds)) if path.is_file()]
+
+
+def settings_of(band: Band, models: Models) -> State:
+    """The settings that a band's state rests on: with others its rows mean something else."""
+    return {
+        "mask_hz": [list(each) for each in band.mask.ranges_hz],
+        "dc_bins": band.mask.dc_bins,
+        "stride_rows": band.segments.stride_rows,
+        "step_seconds": band.history.step_seconds,
+        "season_days": band.history.season_days,
+        "warm_up_windows": models.warm_up_windows,
+        "seed": models.seed,
+    }
+
+
+def _age_seconds(path: Path) -> float:
+    with suppress(OSError):
+        return time.time() - os.stat(path).st_mtime
+    return float("inf")
