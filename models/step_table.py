@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import NS_PER_S, Float32, Gap, Int64, PowerUnit, PsdFrame, Step, read_only
+from ..pipeline.frames import (
+    NS_PER_S,
+    SAME_MEANING,
+    Float32,
+    Gap,
+    Int64,
+    PowerUnit,
+    PsdFrame,
+    Step,
+    read_only,
+)
 from ..pipeline.simulator import Simulator
 from ..pipeline.steps import Steps
 from .forecasters.forecaster import follows, span_mhz
@@ -90,13 +100,13 @@ def simulated_rows(seed: int, steps: int, step_s: float) -> Iterator[PsdFrame]:
 
 
 def _steps_of(source: Iterable[PsdFrame | Gap], step_s: float) -> Iterator[tuple[Step, bool]]:
-    """Steps of one source, and whether anything broke since the one before."""
+    """Steps of one source, and whether rows began to mean something else since the one before."""
     stage = Steps(step_s)
     broken = True
     for item in unbroken(source):
         if isinstance(item, Gap):
             stage.gap(item)
-            broken = True
+            broken = broken or item.reason not in SAME_MEANING
             continue
         for step in stage.push(item):
             yield step, broken

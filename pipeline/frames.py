@@ -17,6 +17,9 @@ PowerUnit = Literal["dBFS/bin", "dBFS/Hz", "dBm/bin", "dB", "counts"]
 POWER_UNITS: tuple[str, ...] = get_args(PowerUnit)
 
 GapReason = Literal["overflow", "lost", "retuned", "gain", "clock", "restart", "source"]
+SAME_MEANING: tuple[GapReason, ...] = ("lost", "overflow", "source", "restart")
+"""After gaps of these reasons rows mean what they meant before: only time has passed, and their dates say
+how much."""
 
 NS_PER_S = 1_000_000_000
 

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from .frames import NS_PER_S, Gap, History, Int64, Step, read_only
+from .frames import NS_PER_S, SAME_MEANING, Float32, Gap, History, Int64, Step, read_only
+from .limits import LATEST_NS
 from .state import State
 
 HISTORY_STEPS = 24
@@ -15,12 +16,19 @@ MOST_SEASON_STEPS = 8 * 24 * 60
 
 
 class Histories:
-    """Stage Step -> History: with each step that completes 24 in a row without a gap.
+    """Stage Step -> History: with each step that completes 24 in a row.
 
     A step follows another if it begins within half a step of the other's end: rows that are steps of
-    their own have times that jitter. Steps before a gap stay in `season`, up to `season_days` and 11,520
-    steps; other frequencies, another gain or unit make them meaningless and drop them. Arrays are views of
-    an append-only store: cheap, and never written again.
+    their own have times that jitter. A missing step, or a gap after which rows do not mean the same
+    (`SAME_MEANING`), makes histories wait for 24 again.
+
+    Older steps stay in `season`, up to `season_days` and 11,520 steps; other frequencies, another gain or
+    unit make them meaningless and drop them. The season ascends in time whatever the clock did: of the
+    steps that end at most `season_days` before the 24 begin, those are left out that do not end before all
+    that came after them.
+
+    Arrays are views of an append-only store: cheap, and never written again. Only while steps are left out
+    from among others are they copies.
     """
 
     def __init__(self, season_days: float = 8.0) -> None:
@@ -54,8 +62,9 @@ class Histories:
         self._values, self._ends_ns = state["values"], state["ends_ns"]
         self._count = len(self._ends_ns)
 
-    def gap(self, gap: Gap) -> list[History]:  # noqa: ARG002 - whatever the reason, no history spans it
-        self._unbroken = 0
+    def gap(self, gap: Gap) -> list[History]:
+        if gap.reason not in SAME_MEANING:
+            self._unbroken = 0
         return []
 
     def push(self, item: Step) -> list[History]:
@@ -69,7 +78,7 @@ class Histories:
         if self._unbroken < HISTORY_STEPS:
             return []
         first = self._count - HISTORY_STEPS
-        oldest = max(0, first - self._season_steps(item.step_s))
+        season, season_end_ns = self._season(first, item.step_s)
         return [
             History(
                 node=item.node,
@@ -78,14 +87,28 @@ class Histories:
                 end_ns=item.end_ns,
                 frequencies_hz=item.frequencies_hz,
                 values=read_only(self._values[first : self._count]),
-                season=read_only(self._values[oldest:first]),
-                season_end_ns=read_only(self._ends_ns[oldest:first]),
+                season=season,
+                season_end_ns=season_end_ns,
             )
         ]
 
     def _follows(self, step: Step) -> bool:
         off_ns = step.start_ns - int(self._ends_ns[self._count - 1])
         return abs(off_ns) < step.step_s * NS_PER_S / 2
+
+    def _season(self, first: int, step_s: float) -> tuple[Float32, Int64]:
+        """The steps before the one at `first` that are given out, and their ends."""
+        oldest = max(0, first - self._season_steps(step_s))
+        values, ends_ns = self._values[oldest:first], self._ends_ns[oldest:first]
+        earliest_ns = int(self._ends_ns[first]) - round(self._season_days * 86_400 * NS_PER_S)
+        dated_ns = np.where(ends_ns < earliest_ns, LATEST_NS, ends_ns)
+        following_ns = np.append(dated_ns[1:], self._ends_ns[first])
+        least_after_ns = np.minimum.accumulate(following_ns[::-1])[::-1]
+        kept = np.flatnonzero(dated_ns < least_after_ns)
+        if kept.size == 0 or kept[0] + kept.size == len(ends_ns):
+            start = len(ends_ns) - kept.size
+            return read_only(values[start:]), read_only(ends_ns[start:])
+        return read_only(values[kept]), read_only(ends_ns[kept])
 
     def _season_steps(self, step_s: float) -> int:
         return min(math.ceil(self._season_days * 86_400 / step_s), MOST_SEASON_STEPS)

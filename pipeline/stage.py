@@ -17,8 +17,8 @@ class Stage(Protocol[In_contra, Out]):
     """A step of the route with a memory of its own.
 
     Contract, proven for every stage by `tests/jig.py`: chunking never changes an answer; inputs are left
-    as they were; `gap` ends whatever the stage was gathering, so that no output spans one; after `reset`
-    the stage behaves as a new one.
+    as they were; `gap` ends whatever the stage was gathering, so that no output spans one (steps and what
+    rests on them bridge short ones: docs/decisions/0006); after `reset` the stage behaves as a new one.
     """
 
     def push(self, item: In_contra) -> list[Out]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .frames import NS_PER_S, Gap, PowerUnit, PsdFrame, Step, read_only
+from .frames import NS_PER_S, SAME_MEANING, Gap, PowerUnit, PsdFrame, Step, read_only
 from .state import State
 
 MOST_FREQUENCIES = 256
@@ -32,9 +32,14 @@ class Steps:
     Steps of `step_s` seconds lie on whole multiples of it in UTC; where a row lasts as long or longer,
     each row is a step. A row belongs to the step that holds its start, or to the next one if that step is
     closed already (row times jitter). A step is closed by the row that ends within half a row of its end,
-    or else by the first row beyond. The very first is given out if rows cover at least half of it; the
-    one that a gap fell into never is. Values are means of the rows' dB (or counts) as the papers' data
-    are; bands of more than `most_frequencies` bins are averaged over groups of neighbours.
+    or else by the first row beyond. It is given out if rows cover at least half of it, and is missing if
+    not. Values are means of the rows' dB (or counts) as the papers' data are; bands of more than
+    `most_frequencies` bins are averaged over groups of neighbours.
+
+    A gap after which rows mean the same (`SAME_MEANING`) leaves the open step open: rows after it go on
+    with the step, or with a later one, as they are dated. Any other drops it, and so does a row dated
+    before the last one, as rows after a loss can be. Rows that go on with the same axis are then left out
+    up to the next whole step.
     """
 
     def __init__(self, step_s: float = 60.0, most_frequencies: int = MOST_FREQUENCIES) -> None:
@@ -47,7 +52,8 @@ class Steps:
         self._grouping = FrequencyGroups(0, 0.0, 1.0, self._most_frequencies)
         self._step_ns = self._wanted_ns
         self._next_index = 0
-        self._after_gap = False
+        self._broken = False
+        self._last_ns: int | None = None
         self._index: int | None = None
         self._sum: NDArray[np.float64] = np.zeros(0)
         self._rows = 0
@@ -57,7 +63,8 @@ class Steps:
             "step_ns": self._wanted_ns,
             "axis": None if self._axis is None else list(self._axis),
             "next_index": self._next_index,
-            "after_gap": self._after_gap,
+            "broken": self._broken,
+            "last_ns": self._last_ns,
             "index": self._index,
             "sum": read_only(self._sum.copy()),
             "rows": self._rows,
@@ -70,15 +77,15 @@ class Steps:
             return
         self._take_axis(_Axis(*state["axis"]))
         self._next_index = state["next_index"]
-        self._after_gap = state["after_gap"]
+        self._broken = state["broken"]
+        self._last_ns = state["last_ns"]
         self._index = state["index"]
         self._sum[:] = state["sum"]
         self._rows = state["rows"]
 
-    def gap(self, gap: Gap) -> list[Step]:  # noqa: ARG002 - whatever the reason, no step spans it
-        self._index = None
-        self._rows = 0
-        self._after_gap = True
+    def gap(self, gap: Gap) -> list[Step]:
+        if gap.reason not in SAME_MEANING:
+            self._break()
         return []
 
     def push(self, item: PsdFrame) -> list[Step]:
@@ -89,8 +96,11 @@ class Steps:
         if item.duration_ns >= self._wanted_ns:
             return [self._step(item, item.time_ns, item.power_db.astype(np.float64), 1)]
         half_row_ns = item.duration_ns // 2
-        if self._after_gap:
-            self._after_gap = False
+        if self._last_ns is not None and item.time_ns + half_row_ns < self._last_ns:
+            self._break()
+        self._last_ns = item.time_ns
+        if self._broken:
+            self._broken = False
             self._next_index = -(-item.time_ns // self._step_ns)
         if item.time_ns + half_row_ns < self._next_index * self._step_ns:
             return []
@@ -105,6 +115,12 @@ class Steps:
         if item.end_ns + half_row_ns >= (index + 1) * self._step_ns:
             steps += self._close(item)
         return steps
+
+    def _break(self) -> None:
+        """Drop the open step, and the rest of the one that the next row falls into."""
+        self._index = None
+        self._rows = 0
+        self._broken = True
 
     def _close(self, frame: PsdFrame) -> list[Step]:
         """The open step, if rows cover enough of it."""

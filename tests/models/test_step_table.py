@@ -35,10 +35,12 @@ def test_a_table_holds_what_the_agents_steps_are() -> None:
     np.testing.assert_array_equal(again[3].values, steps[3].values)
 
 
-def test_a_gap_a_hole_in_time_and_the_next_recording_are_breaks() -> None:
+def test_leaps_holes_and_the_next_recording_are_breaks_and_a_row_lost_within_a_step_is_none() -> None:
     frames = rows(60)
-    with_gap = [*frames[:20], gap_before(frames[20]), *frames[20:]]
-    assert gather_steps([with_gap], step_s=5.0)[0].breaks == (4,)
+    with_leap = [*frames[:20], gap_before(frames[20], "clock"), *frames[20:]]
+    assert gather_steps([with_leap], step_s=5.0)[0].breaks == (4,)
+    with_loss = [*frames[:21], gap_before(frames[22]), *frames[22:]]
+    assert gather_steps([with_loss], step_s=5.0)[0].breaks == ()
     with_hole = [*frames[:20], *frames[30:]]
     assert gather_steps([with_hole], step_s=5.0)[0].breaks == (4,)
     (joined,) = gather_steps([frames, later(frames, 60)], step_s=5.0)
@@ -66,7 +68,7 @@ def test_rows_of_nan_and_jumps_break_the_table_as_they_break_the_route() -> None
     frames[40:] = [dataclasses.replace(frame, gain_db=3.0) for frame in frames[40:]]
     (table,) = gather_steps([frames], step_s=5.0)
     assert np.isfinite(table.values).all()
-    assert len(table.breaks) == 2
+    assert table.breaks == (8,)
     continuous = [*drive(Continuity(), frames)]
     assert [item.reason for item in continuous if isinstance(item, Gap)] == ["source", "gain"]
     stage, ends_ns = Steps(5.0), []

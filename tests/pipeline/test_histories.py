@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bandwatch.pipeline.frames import Gap, GapReason, PowerUnit, Step
 from bandwatch.pipeline.histories import Histories
@@ -30,7 +33,7 @@ def gap_of(step: Step, reason: GapReason = "lost") -> Gap:
 
 
 def test_passes_the_jig():
-    assert_is_stage(Histories, steps(60), make_gap=gap_of, gap_forgets=False)
+    assert_is_stage(Histories, steps(60), make_gap=lambda step: gap_of(step, "clock"), gap_forgets=False)
 
 
 def test_it_lasts():
@@ -52,10 +55,20 @@ def test_a_history_holds_the_last_24_and_what_was_before():
     assert history.season_end_ns[-1] == history.end_ns - 24 * 60 * SECOND
 
 
-def test_no_history_spans_a_gap_but_the_season_remembers():
+@pytest.mark.parametrize("reason", ["lost", "overflow", "source", "restart"])
+def test_a_gap_within_a_step_is_bridged(reason):
     stage = Histories()
     drive(stage, steps(30))
-    stage.gap(gap_of(steps(1, 30)[0]))
+    stage.gap(gap_of(steps(1, 30)[0], reason))
+    [history] = drive(stage, steps(1, 30))
+    assert history.values[:, 0].tolist() == list(range(7, 31))
+
+
+@pytest.mark.parametrize("reason", ["retuned", "gain", "clock"])
+def test_no_history_spans_a_change_but_the_season_remembers(reason):
+    stage = Histories()
+    drive(stage, steps(30))
+    stage.gap(gap_of(steps(1, 30)[0], reason))
     later = drive(stage, steps(25, 31))
     assert len(later) == 2
     assert later[0].values[:, 0].tolist() == list(range(31, 55))
@@ -90,6 +103,59 @@ def test_the_season_is_bounded():
     day_steps = steps(40, step_s=86_400.0)
     history = drive(Histories(season_days=8), day_steps)[-1]
     assert history.season[:, 0].tolist() == list(range(8, 16))
+
+
+def leap(step: Step, by_steps: int) -> Step:
+    by_ns = round(by_steps * step.step_s * SECOND)
+    return replace(step, start_ns=step.start_ns + by_ns, end_ns=step.end_ns + by_ns)
+
+
+def test_after_a_leap_back_the_season_ends_before_the_history_begins():
+    items = steps(100)
+    back = [leap(step, -60) for step in steps(200, 100)]
+    histories = drive(Histories(), [*items, gap_of(back[0], "clock"), *back])
+    after = histories[100 - 23 :]
+    # Dated 40..63 at first: what was dated 40..99 before is not older than that.
+    assert after[0].season[:, 0].tolist() == list(range(40))
+    assert after[100].season[:, 0].tolist() == [*range(40), *range(100, 200)]
+
+
+def test_a_clock_that_errs_for_a_while_costs_no_season():
+    """Whether to 1970 or half a century ahead: when it is right again the days before are there."""
+    for years in (-55, 55):
+        items = steps(100)
+        astray = [leap(step, years * 525_960) for step in steps(30, 100)]
+        items += [gap_of(astray[0], "clock"), *astray, gap_of(steps(1, 130)[0], "clock"), *steps(40, 130)]
+        last = drive(Histories(), items)[-1]
+        assert last.season[:, 0].tolist() == [*range(100), *range(130, 146)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(-90, 90), st.integers(1, 60), st.booleans()), min_size=1, max_size=8))
+def test_the_season_ascends_whatever_the_clock_does(runs):
+    stage = Histories(season_days=100 / 1440)
+    number, place = 0, 1000
+    pushed: list[tuple[int, int]] = []  # ends and values
+    for leap_steps, count, is_told in runs:
+        place += leap_steps
+        if is_told:
+            stage.gap(gap_of(steps(1, place)[0], "clock"))
+        for step in steps(count, place):
+            valued = replace(step, values=np.full(3, number, np.float32))
+            for history in stage.push(valued):
+                expected: list[tuple[int, int]] = []
+                least_ns = first_ns = pushed[-23][0]
+                for end_ns, value in reversed(pushed[-123:-23]):
+                    if first_ns - 100 * 60 * SECOND <= end_ns < least_ns:
+                        expected.insert(0, (end_ns, value))
+                        least_ns = end_ns
+                given_out = zip(history.season_end_ns.tolist(), history.season[:, 0].tolist(), strict=True)
+                assert list(given_out) == expected
+                assert (np.diff(history.season_end_ns) > 0).all()
+                assert history.values[:, 0].tolist() == list(range(number - 23, number + 1))
+            pushed.append((step.end_ns, number))
+            number += 1
+        place += count
 
 
 def test_histories_already_given_never_change():

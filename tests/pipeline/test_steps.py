@@ -1,5 +1,7 @@
-"""Steps: means of rows on whole multiples of the step, and none across a gap."""
+"""Steps: means of rows on whole multiples of the step; short holes are bridged, changes are not."""
 
+import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +13,9 @@ from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, gap_befor
 
 
 def test_passes_the_jig():
-    assert_is_stage(lambda: Steps(10), rows(95), make_gap=gap_before, gap_forgets=False)
+    assert_is_stage(
+        lambda: Steps(10), rows(95), make_gap=lambda row: gap_before(row, "clock"), gap_forgets=False
+    )
 
 
 @pytest.mark.parametrize("reason", ["lost", "clock"])
@@ -104,12 +108,74 @@ def test_a_retuned_band_starts_anew():
     assert drive(steps, rows(10, center_hz=1e9))[0].rows == 10
 
 
-def test_the_step_that_a_gap_fell_into_is_never_given_out():
+@pytest.mark.parametrize("reason", ["retuned", "gain", "clock"])
+def test_the_step_in_which_rows_begin_to_mean_something_else_is_never_given_out(reason):
     steps = Steps(10)
     items = rows(40)
     drive(steps, items[:12])
-    steps.gap(gap_before(items[13]))
+    steps.gap(gap_before(items[13], reason))
     after = drive(steps, items[13:])
     assert [step.start_ns for step in after] == [items[20].time_ns, items[30].time_ns]
-    steps.gap(gap_before(items[30]))
+    steps.gap(gap_before(items[30], reason))
     assert drive(steps, items[30:])[0].start_ns == items[30].time_ns
+
+
+@pytest.mark.parametrize("reason", ["lost", "overflow", "source", "restart"])
+@pytest.mark.parametrize(
+    ("hole", "heard"),
+    [
+        ((13, 14), [10, 9, 10, 10]),
+        ((10, 11), [10, 9, 10, 10]),
+        ((19, 21), [10, 9, 9, 10]),
+        ((12, 17), [10, 5, 10, 10]),
+        ((12, 18), [10, None, 10, 10]),
+        ((8, 25), [8, None, 5, 10]),
+        ((4, 36), [None, None, None, None]),
+    ],
+)
+def test_a_step_with_a_hole_counts_where_rows_cover_half_of_it(reason, hole, heard):
+    items = rows(40, bins=8)
+    after = [replace(row, stream=8) if reason == "restart" else row for row in items[hole[1] :]]
+    done = drive(Steps(10), [*items[: hole[0]], gap_before(items[hole[1]], reason), *after])
+    expected = {items[10 * number].time_ns: rows for number, rows in enumerate(heard) if rows}
+    assert {step.start_ns: step.rows for step in done} == expected
+    for step in done:
+        inside = [
+            row.power_db.astype(float)
+            for row in [*items[: hole[0]], *items[hole[1] :]]
+            if step.start_ns <= row.time_ns < step.end_ns
+        ]
+        np.testing.assert_allclose(step.values, np.mean(inside, axis=0), rtol=1e-6)
+
+
+def test_a_restart_on_other_frequencies_does_not_go_on_with_the_step():
+    items, other = rows(20), rows(20, center_hz=1e9, stream=8)
+    done = drive(Steps(10), [*items[:6], gap_before(other[6], "restart", None), *other[6:]])
+    assert [(step.rows, step.frequencies_hz[0] > 9e8) for step in done] == [(10, True)]
+
+
+def test_rows_dated_back_after_a_loss_are_in_no_step_that_was_given_out_or_begun():
+    """A publisher that starts again on a machine whose clock was set back says `restart`, not `clock`."""
+    items = rows(60, bins=8)
+    back = [replace(row, time_ns=row.time_ns - 23 * SECOND) for row in items]
+    for cut, starts in ((38, [0, 1, 2, 2]), (30, [0, 1, 2, 1, 2])):
+        done = drive(Steps(10), [*items[:cut], gap_before(back[cut], "restart", None), *back[cut:]])
+        assert [(step.start_ns - items[0].time_ns) // (10 * SECOND) for step in done] == starts
+        assert {step.rows for step in done} == {10}
+
+
+@pytest.mark.parametrize("reason", ["clock", "lost"])
+@pytest.mark.parametrize("years", [56, -50])
+def test_a_leap_of_decades_costs_the_step_it_fell_into_and_no_time(reason, years):
+    items = rows(40, bins=8)
+    leapt = [replace(row, time_ns=row.time_ns + years * 31_557_600 * SECOND) for row in items]
+    tracemalloc.start()
+    done = drive(Steps(10), [*items[:13], gap_before(items[13], reason), *leapt[13:]])
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    first, *after = done
+    assert first.start_ns == items[0].time_ns
+    # Forwards the rest of the step may count: nothing tells whether it began with these rows.
+    assert [step.start_ns for step in after][-2:] == [leapt[20].time_ns, leapt[30].time_ns]
+    assert len(after) <= 3
+    assert peak_bytes < 1_000_000
