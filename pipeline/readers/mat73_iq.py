@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,12 @@ from .variable_iq import VariableIq, chosen
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 LARGEST_CHUNK_BYTES = 64 * 1024 * 1024
+_CACHE_BYTES = 1024 * 1024
 MOST_OBJECTS = 10_000
 MOST_TEXT = 1024
 # What any of HDF5's filters can make of a byte: deflate's limit, rounded up.
 _MOST_RATIO = 1100
+_COMPLEX64 = np.dtype([("real", "<f4"), ("imag", "<f4")])
 _FULL_SCALES = {"f4": 1.0, "f8": 1.0, "i1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31}
 
 
@@ -53,6 +56,8 @@ class _Mat73Vector:
         self._name = name
         self.is_complex = dataset.dtype.names is not None
         self.samples = max(dataset.shape)
+        # Blocks need not end where chunks do: the chunk in which one ends is kept for the next, no more.
+        self._cache_bytes = max(_CACHE_BYTES, _chunk_bytes(dataset))
         self.shape = dataset.shape
         kind = dataset.dtype["real"] if self.is_complex else dataset.dtype
         self.full_scale = _FULL_SCALES[kind.str[1:]]
@@ -60,7 +65,7 @@ class _Mat73Vector:
         self.sample_type = f"{'complex ' if self.is_complex else ''}{kind.name} {shape}"
 
     def blocks(self, first: int, samples: int, block_samples: int) -> Iterator[Samples]:
-        with _file(self._path) as file:
+        with _file(self._path, self._cache_bytes) as file:
             dataset = file.get(self._name)
             if not isinstance(dataset, h5py.Dataset) or dataset.shape != self.shape:
                 raise BadInput(f"{self._path}: changed since it was opened")
@@ -73,6 +78,8 @@ class _Mat73Vector:
         return (slice(None), part) if self.shape[1] == self.samples else (part, slice(None))
 
     def _decoded(self, values: np.ndarray) -> Samples:
+        if values.dtype == _COMPLEX64:
+            return read_only(np.ascontiguousarray(values).ravel().view(np.complex64))
         i, q = (values["real"].ravel(), values["imag"].ravel()) if self.is_complex else values
         block = np.empty(i.size, np.complex64)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -94,10 +101,8 @@ def _vector_in(path: Path, name: str, dataset: h5py.Dataset) -> _Mat73Vector | N
     owner = f"{path}: '{name}'"
     if dataset.external or dataset.is_virtual:
         raise BadInput(f"{owner}: stands in other files; limit: values in this one")
-    if dataset.chunks is not None:
-        chunk_bytes = int(np.prod(dataset.chunks, dtype=np.float64)) * dtype.itemsize
-        if chunk_bytes > LARGEST_CHUNK_BYTES:
-            raise BadInput(f"{owner}: chunks of {chunk_bytes:,} bytes; limit: {LARGEST_CHUNK_BYTES:,}")
+    if _chunk_bytes(dataset) > LARGEST_CHUNK_BYTES:
+        raise BadInput(f"{owner}: chunks of {_chunk_bytes(dataset):,} bytes; limit: {LARGEST_CHUNK_BYTES:,}")
     promised = max(shape) * across * dtype.itemsize
     held = dataset.id.get_storage_size()
     if promised > held * _MOST_RATIO:
@@ -105,6 +110,10 @@ def _vector_in(path: Path, name: str, dataset: h5py.Dataset) -> _Mat73Vector | N
             f"{owner}: {promised:,} bytes of samples; limit: {_MOST_RATIO} times the {held:,} stored"
         )
     return _Mat73Vector(path, name, dataset)
+
+
+def _chunk_bytes(dataset: h5py.Dataset) -> int:
+    return math.prod(dataset.chunks) * dataset.dtype.itemsize if dataset.chunks else 0
 
 
 def _value(dataset: h5py.Dataset) -> float | str | None:
@@ -133,9 +142,9 @@ def _datasets(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
 
 
 @contextmanager
-def _file(path: Path) -> Iterator[h5py.File]:
+def _file(path: Path, cache_bytes: int = _CACHE_BYTES) -> Iterator[h5py.File]:
     try:
-        with h5py.File(path, "r", rdcc_nbytes=LARGEST_CHUNK_BYTES) as file:
+        with h5py.File(path, "r", rdcc_nbytes=cache_bytes) as file:
             yield file
     except BadInput:
         raise
