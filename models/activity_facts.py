@@ -52,9 +52,9 @@ def checked_facts(where: str, facts: Any) -> dict[str, Any]:
 
     Raises BadInput, one line that begins with `where`.
     """
-    if not isinstance(facts, dict) or facts.get("kind") != KIND:
+    if not isinstance(facts, dict) or (facts.get("kind") == KIND) is not True:
         raise BadInput(f"{where}: not a band model")
-    if facts.get("version") != VERSION:
+    if (facts.get("version") == VERSION) is not True:
         raise BadInput(f"{where}: version {facts.get('version')!r}, this program reads {VERSION}")
     _check_types(where, facts, _FACTS)
     return facts | {"geometry": checked_geometry(where, facts["geometry"])}

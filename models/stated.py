@@ -41,7 +41,8 @@ class Stated:
 
     def same(self, name: str, ours: float | str) -> None:
         """The value has to be that of the object that is to be restored."""
-        if self.value(name) != ours:
+        value = self.value(name)
+        if not isinstance(value, int | float | str) or value != ours:
             raise self.refuse(name, repr(ours))
 
     def optional(self, name: str, read: Callable[[str], Kind]) -> Kind | None:
