@@ -19,7 +19,7 @@ from .band_status import (
     SpectrumStatus,
     WarmingStatus,
 )
-from .outputs import Discarded, Fitted
+from .outputs import Discarded, Fitted, Named
 from .recent_scores import RecentScores
 from .row_rate import RowRate
 from .step_means import step_means
@@ -74,6 +74,7 @@ class BandBoard:
         self._warming: WarmingStatus | None = None
         self._model: str | None = None
         self._clusters: int | None = None
+        self._names: dict[int, str] = {}
 
     @property
     def rows(self) -> int:
@@ -135,6 +136,9 @@ class BandBoard:
             segment.newest = None
             segment.verdict = None
 
+    def named(self, named: Named) -> None:
+        self._names = dict(named.names)
+
     def warming(self, windows: int, needed: int) -> None:
         self._warming = WarmingStatus(windows, needed)
 
@@ -163,7 +167,7 @@ class BandBoard:
             noise_floor_db=_known(row.noise_floor_db) if row is not None else None,
             level_db=_known(row.level_db) if row is not None else None,
             occupancy_ratio=_known(row.occupancy_ratio) if row is not None else None,
-            segments=tuple(_segment_status(n, segment) for n, segment in enumerate(self._segments)),
+            segments=tuple(self._segment_status(n, segment) for n, segment in enumerate(self._segments)),
             forecast=self._forecast_status(),
             losses=tuple(
                 LossStatus(reason, loss.gaps, loss.rows, loss.samples, loss.windows)
@@ -183,6 +187,23 @@ class BandBoard:
             self._forecast = None
             self._scores = RecentScores()
 
+    def _segment_status(self, number: int, segment: _Segment) -> SegmentStatus:
+        newest, verdict = segment.newest, segment.verdict
+        cluster = newest.cluster if newest is not None else None
+        return SegmentStatus(
+            segment=number,
+            low_hz=segment.low_hz,
+            high_hz=segment.high_hz,
+            cluster=cluster,
+            name=self._names.get(cluster) if cluster is not None else None,
+            novelty=_known(newest.novelty) if newest is not None and newest.novelty is not None else None,
+            state=verdict.state if verdict is not None else "warming_up",
+            score=_known(verdict.score) if verdict is not None else None,
+            reasons=verdict.reasons if verdict is not None else (),
+            since_ns=verdict.time_ns if verdict is not None else None,
+            windows=segment.windows,
+        )
+
     def _forecast_status(self) -> ForecastStatus | None:
         forecast = self._forecast
         if forecast is None:
@@ -198,22 +219,6 @@ class BandBoard:
             skill_ratio=_known(self._scores.skill_ratio()),
             coverage_ratio=_known(self._scores.coverage_ratio()),
         )
-
-
-def _segment_status(number: int, segment: _Segment) -> SegmentStatus:
-    newest, verdict = segment.newest, segment.verdict
-    return SegmentStatus(
-        segment=number,
-        low_hz=segment.low_hz,
-        high_hz=segment.high_hz,
-        cluster=newest.cluster if newest is not None else None,
-        novelty=_known(newest.novelty) if newest is not None and newest.novelty is not None else None,
-        state=verdict.state if verdict is not None else "warming_up",
-        score=_known(verdict.score) if verdict is not None else None,
-        reasons=verdict.reasons if verdict is not None else (),
-        since_ns=verdict.time_ns if verdict is not None else None,
-        windows=segment.windows,
-    )
 
 
 def _spectrum(frame: PsdFrame) -> SpectrumStatus:

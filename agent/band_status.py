@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SegmentStatus:
-    """One segment: its range, its newest window and what is thought of it; `windows` counts them all."""
+    """One segment: its range, its newest window, what people call its cluster, and what is thought of it;
+    `windows` counts them all."""
 
     segment: int
     low_hz: float
     high_hz: float
     cluster: int | None
+    name: str | None
     novelty: float | None
     state: str
     score: float | None

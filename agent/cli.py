@@ -17,6 +17,8 @@ from .commands.check import check_command
 from .commands.convert import convert_command
 from .commands.devices import devices_command
 from .commands.inspect import inspect_command
+from .commands.mute import mute_command
+from .commands.name import name_command
 from .commands.replay import replay_command
 from .commands.run import run_command
 from .commands.simulate import simulate_command
@@ -44,6 +46,8 @@ app.command("inspect")(inspect_command)
 app.command("convert")(convert_command)
 app.command("check")(check_command)
 app.command("devices")(devices_command)
+app.command("name")(name_command)
+app.command("mute")(mute_command)
 train.command("clusters")(train_clusters_command)
 train.command("forecast")(train_forecast_command)
 app.add_typer(train, name="train")

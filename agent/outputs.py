@@ -39,7 +39,16 @@ class Unfitted:
     band: str
 
 
-Output = LevelledRow | Gap | Discarded | Assignment | Forecast | Score | Verdict | Fitted | Unfitted
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What people call clusters of the band's model: (cluster, name), lowest first; others have none."""
+
+    node: str
+    band: str
+    names: tuple[tuple[int, str], ...]
+
+
+Output = LevelledRow | Gap | Discarded | Assignment | Forecast | Score | Verdict | Fitted | Unfitted | Named
 
 
 class Sink(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from ..models.forecasters.forecaster import HORIZON_STEPS
 from ..pipeline.frames import GapReason, VerdictState
 from ..pipeline.windows import segment_starts
-from .metric_table import METRICS
+from .metric_table import METRICS, MOST_NAMES
 from .recent_scores import RecentScores
 
 STATES: tuple[VerdictState, ...] = get_args(VerdictState)
@@ -64,6 +65,7 @@ class BandSeries:
         self.center_hz = 0.0
         self._input_level: Gauge | None = None
         self._clusters: dict[int, Counter] = {}
+        self._names: dict[int, str] = {}
         self._models: dict[str, str] = {}
         for reason in _REASONS:
             for name in ("frames_lost_total", "samples_lost_total", "gaps_total", "windows_discarded_total"):
@@ -98,6 +100,15 @@ class BandSeries:
         for number in self._clusters:
             self._metrics.counter("cluster_windows_total").remove(*self._at, number)
         self._clusters.clear()
+
+    def name_clusters(self, names: Iterable[tuple[int, str]]) -> None:
+        """These clusters go by these names, no others have one."""
+        info = self._metrics.gauge("cluster_info")
+        for number, name in self._names.items():
+            info.remove(*self._at, number, name)
+        self._names = dict(sorted(names)[:MOST_NAMES])
+        for number, name in self._names.items():
+            info.labels(*self._at, number, name).set(1)
 
     def drop_model(self, kind: str) -> None:
         """No model of this kind is in use."""

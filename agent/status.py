@@ -12,7 +12,7 @@ from ..models.contest import Score
 from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
 from .band_board import BandBoard
 from .band_status import AgentStatus
-from .outputs import Discarded, Fitted, Output, Unfitted
+from .outputs import Discarded, Fitted, Named, Output, Unfitted
 
 
 class StatusBoard:
@@ -48,6 +48,7 @@ class StatusBoard:
             Verdict: BandBoard.verdict,
             Fitted: BandBoard.fitted,
             Unfitted: lambda band, _: band.unfitted(),
+            Named: BandBoard.named,
         }
 
     def take(self, item: Output) -> None:

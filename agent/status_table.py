@@ -104,7 +104,18 @@ def _segments(band: BandStatus, columns: int) -> list[RenderableType]:
         return [_line("segments", _warming(band))]
     a_row = max(1, (columns - _LABEL_COLUMNS) // _SEGMENT_COLUMNS)
     shown = [band.segments[first : first + a_row] for first in range(0, len(band.segments), a_row)]
-    return [_segment_rows(segments) for segments in shown]
+    return [*(_segment_rows(segments) for segments in shown), *_names(band.segments, columns)]
+
+
+def _names(segments: tuple[SegmentStatus, ...], columns: int) -> list[RenderableType]:
+    """What people call the clusters that are shown, in one line, cut where there is no more room."""
+    names = {segment.cluster: segment.name for segment in segments if segment.cluster is not None}
+    said = " · ".join(f"{cluster} {name}" for cluster, name in sorted(names.items()) if name is not None)
+    if not said:
+        return []
+    line = Text(said, no_wrap=True)
+    line.truncate(columns - _LABEL_COLUMNS, overflow="ellipsis")
+    return [_line("names", line)]
 
 
 def _warming(band: BandStatus) -> Text:
