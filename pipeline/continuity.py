@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
-from .frames import NS_PER_S, Gap, GapReason, PsdFrame
+from .frames import Gap, GapReason, PsdFrame
 from .state import State
+from .succession import RowPlace
 from .wire import Heartbeat
 
 IGNORED_REASONS = ("duplicate", "out_of_order", "replaced")
-
-# A row may start this much after the one before it. Row times jitter by some tenths of a row where a
-# machine stamps them; a longer wait with no row missing is the clock's.
-LATEST_START_ROWS = 2.5
-LATEST_START_NS = NS_PER_S
-
-
-class _Facts(NamedTuple):
-    """What a row is compared by."""
-
-    time_ns: int
-    duration_ns: int
-    center_hz: float
-    bin_hz: float
-    bins: int
-    unit: str
-    gain_db: float | None
 
 
 class Continuity:
@@ -83,7 +66,7 @@ class Continuity:
         self._ended = False
         self._last_seq = -1
         self._excused_rows: float = 0
-        self._previous: _Facts | None = None  # the last row of this stream, good or bad
+        self._previous: RowPlace | None = None  # the last row of this stream, good or bad
         self._unbroken = False  # nothing stood between that row and now
         self._dated_ns: int | None = None  # the end of the last good row, once there is anything to date by
         self._in_bad_run = False
@@ -135,7 +118,7 @@ class Continuity:
         self._ended = state["ended"]
         self._last_seq = state["last_seq"]
         self._excused_rows = math.inf if state["excused_rows"] is None else state["excused_rows"]
-        self._previous = None if state["previous"] is None else _Facts(*state["previous"])
+        self._previous = None if state["previous"] is None else RowPlace(*state["previous"])
         self._unbroken = state["unbroken"]
         self._dated_ns = state["dated_ns"]
         self._in_bad_run = state["in_bad_run"]
@@ -172,7 +155,7 @@ class Continuity:
         self._last_seq = row.seq
         self._excused_rows = 0
         self._ended = False
-        self._previous = _facts(row)
+        self._previous = RowPlace.of(row)
         self._unbroken = True
 
     def _ignore(self, reason: str) -> None:
@@ -231,7 +214,7 @@ class Continuity:
         lost_rows = _unexplained(missing_rows, self._excused_rows)
         previous = self._previous
         reason: GapReason
-        if previous is not None and _is_retuned(previous, row):
+        if previous is not None and previous.is_retuned(row):
             reason = "retuned"
         elif previous is not None and previous.gain_db != row.gain_db:
             reason = "gain"
@@ -239,7 +222,7 @@ class Continuity:
             reason = "lost"
         elif row.lost_samples:
             reason = "overflow"
-        elif previous is not None and self._unbroken and not missing_rows and _clock_jumped(previous, row):
+        elif previous is not None and self._unbroken and not missing_rows and previous.clock_jumped(row):
             reason = "clock"
         else:
             return []
@@ -282,21 +265,3 @@ class Continuity:
 
 def _unexplained(missing_rows: int, excused_rows: float) -> int:
     return int(max(0, missing_rows - excused_rows))
-
-
-def _facts(row: PsdFrame) -> _Facts:
-    return _Facts(row.time_ns, row.duration_ns, row.center_hz, row.bin_hz, row.bins, row.unit, row.gain_db)
-
-
-def _is_retuned(previous: _Facts, row: PsdFrame) -> bool:
-    return (
-        previous.center_hz != row.center_hz
-        or previous.bin_hz != row.bin_hz
-        or previous.unit != row.unit
-        or previous.bins != row.bins
-    )
-
-
-def _clock_jumped(previous: _Facts, row: PsdFrame) -> bool:
-    advance_ns = row.time_ns - previous.time_ns
-    return not 0 <= advance_ns <= max(LATEST_START_ROWS * previous.duration_ns, LATEST_START_NS)

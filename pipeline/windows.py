@@ -45,6 +45,11 @@ class Windower:
 
     After a gap the first window comes with the 128th row. All segments of one moment come together, in
     order, and share one array. `stride_rows` is 16 live, 128 for training (no overlap).
+
+    `stride_rows` may change at any time and holds from the next row on. The places at which windows are
+    due are counted from the first since the gap, not from the last one cut: a stride of 32 after one of 16
+    keeps every second place, and going back to 16 finds the old places again. It is a setting: no state
+    holds it.
     """
 
     def __init__(self, stride_rows: int = 16) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -410,3 +411,27 @@ def test_every_row_published_is_passed_on_or_reported_lost_or_bad(lives):
     assert len(bad) == stage.bad_rows
     keys = [(item.stream, item.seq) for item in passed]
     assert keys == sorted(set(keys)), "a row was passed on twice, or out of its order"
+
+
+def without_counts(stage: Continuity) -> dict[str, object]:
+    return {name: value for name, value in stage.state().items() if name not in ("ignored", "bad_rows")}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.tuples(streams(0), streams(1), streams(0)), st.data())
+def test_whoever_keeps_the_rows_and_the_state_where_the_place_moved_without_one_can_resume(lives, data):
+    events = [event for _, heard_of_it in lives for event in heard_of_it]
+    for _ in range(data.draw(st.integers(0, 3))):
+        reason, lost_rows = data.draw(st.sampled_from([("overflow", 3), ("overflow", None), ("source", 2)]))
+        full = Gap("node", "band", 0, lost_rows, None, reason, TEMPLATE[0].time_ns)
+        events.insert(data.draw(st.integers(0, len(events))), full)
+    lived, resumed = Continuity(), Continuity()
+    for event in events:
+        place = lived.place
+        passed = [item for item in drive(lived, [event]) if isinstance(item, PsdFrame)]
+        if passed:
+            resumed.resume(*passed)
+        elif lived.place != place:
+            resumed.restore(json.loads(json.dumps(lived.state())))
+        assert without_counts(resumed) == without_counts(lived)
+        assert resumed.place == lived.place

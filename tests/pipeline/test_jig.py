@@ -1,4 +1,4 @@
-"""The jig itself: it finds a stage whose outputs reach across a gap, whatever kind they are of."""
+"""The jig itself: it finds stages whose outputs reach across a gap, and those that do not last."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from bandwatch.models.contest import Score
 from bandwatch.pipeline.frames import Assignment, Forecast, Gap, History, LevelledRow, PsdFrame, Window
-from bandwatch.tests.jig import SECOND, assert_is_stage, gap_before, rows, start_ns
+from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, gap_before, rows, start_ns
 
 NO_VALUES = np.zeros((0, 2), np.float32)
 
@@ -98,3 +98,58 @@ def test_an_output_that_does_not_say_when_it_began_does_not_pass() -> None:
 def test_the_start_of_a_history_is_that_of_its_first_step() -> None:
     three = rows(3, bins=2)
     assert start_ns(history(three)) == three[0].time_ns == three[-1].end_ns - 3 * SECOND
+
+
+class Total:
+    """A stage that says the sum of its rows and how many they were; `flaw` is what it does wrong."""
+
+    def __init__(self, flaw: str = "") -> None:
+        self._flaw = flaw
+        self.reset()
+
+    def reset(self) -> None:
+        self._sum = np.zeros(2, np.float32)
+        self._rows = 0
+        self._unsaid = 0
+
+    def gap(self, gap: Gap) -> list[Any]:
+        return []
+
+    def push(self, item: PsdFrame) -> list[Any]:
+        self._sum += item.power_db
+        self._rows += 1
+        self._unsaid += 1
+        return [(self._sum.copy(), self._rows)]
+
+    def state(self) -> dict[str, Any]:
+        total = self._sum[:] if self._flaw == "a view of it" else self._sum.copy()
+        total.flags.writeable = self._flaw == "writeable"
+        return {"sum": total, "rows": self._rows, "unsaid": self._unsaid}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._sum = state["sum"].copy()
+        if self._flaw != "forgets what it says":
+            self._rows = state["rows"]
+        if self._flaw != "forgets what it does not say yet":
+            self._unsaid = state["unsaid"]
+        if self._flaw == "adds to what it had":
+            self._sum = self._sum + state["rows"]
+
+
+@pytest.mark.parametrize(
+    ("flaw", "told"),
+    [
+        ("a view of it", "the state given after 0 items was changed by later ones"),
+        ("writeable", "after 0 items the state holds a writeable array"),
+        ("forgets what it says", "stopped after . items it goes on otherwise"),
+        ("adds to what it had", "stopped after 1 items it goes on otherwise"),
+        ("forgets what it does not say yet", "answers alike and knows something else"),
+    ],
+)
+def test_a_stage_that_does_not_last_does_not_pass(flaw: str, told: str) -> None:
+    with pytest.raises(AssertionError, match=told):
+        assert_lasts(lambda: Total(flaw), rows(5, bins=2))
+
+
+def test_one_that_lasts_does() -> None:
+    assert_lasts(Total, [*rows(3, bins=2), gap_before(rows(4)[3]), *rows(5, bins=2)[3:]])

@@ -1,16 +1,20 @@
 """Windows: how many, of what, and none across a gap."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandwatch.pipeline.frames import LevelledRow
+from bandwatch.pipeline.continuity import Continuity
+from bandwatch.pipeline.frames import Gap, LevelledRow, PsdFrame
+from bandwatch.pipeline.noise_floor import NoiseFloor
 from bandwatch.pipeline.stage import drive
 from bandwatch.pipeline.windows import Windower, scale, segment_starts
-from bandwatch.tests.jig import assert_is_stage, assert_lasts, gap_before, rows
+from bandwatch.pipeline.wire import Heartbeat
+from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, gap_before, rows
 
 
 def levelled(count: int, floor_db: float = -100.0, **changes) -> list[LevelledRow]:
@@ -122,3 +126,121 @@ def test_windows_are_not_changed_by_later_rows():
     np.testing.assert_array_equal(first.values, before)
     with pytest.raises(ValueError, match="read-only"):
         first.values[0, 0] = 1
+
+
+def test_another_stride_holds_from_the_next_row_on_and_a_multiple_keeps_a_part_of_the_places():
+    items = levelled(600, bins=40)
+
+    def places(strides: dict[int, int]) -> list[int]:
+        """The rows with which windows come; `strides` by the row before which they are set."""
+        windower, found = Windower(16), []
+        for number, row in enumerate(items):
+            windower.stride_rows = strides.get(number, windower.stride_rows)
+            if windower.push(row):
+                found.append(number)
+        return found
+
+    usual = places({})
+    assert usual == list(range(127, 600, 16))
+    raised = places({200: 64, 400: 16})
+    assert raised == [*range(127, 200, 16), 255, 319, 383, *range(415, 600, 16)]
+    assert set(raised) < set(usual)
+    assert places({50: 48}) == list(range(127, 600, 48))
+    assert places({130: 1, 133: 16}) == [127, 130, 131, 132, *range(143, 600, 16)]
+
+
+@st.composite
+def lives(draw) -> tuple[list[PsdFrame | Heartbeat], int]:
+    """What is heard of a band whose publisher starts up to three times, and how many rows were published.
+
+    Between long runs of rows: rows lost, bad rows, a leap of the clock either way, overflows, retunes.
+    """
+    heard: list[PsdFrame | Heartbeat] = []
+    published, time_ns = 0, TEMPLATE[0].frame.time_ns
+    for stream in range(draw(st.integers(1, 3))):
+        changes: dict[str, float] = {}
+        heard.append(Heartbeat("node", "band", stream, -1, ended=False))
+        seq = 0
+        for run in draw(st.lists(st.sampled_from([1, 100, 127, 128, 129, 150, 300]), min_size=1, max_size=4)):
+            lost_samples = 0
+            match draw(st.sampled_from(["nothing", "lost", "bad", "leap", "overflow", "retuned", "gain"])):
+                case "lost":
+                    lost = draw(st.integers(1, 5))
+                    seq += lost
+                    time_ns += lost * SECOND
+                case "bad":
+                    bad = np.full(40, np.nan, np.float32)
+                    heard.append(
+                        replace(
+                            TEMPLATE[0].frame,
+                            stream=stream,
+                            seq=seq,
+                            power_db=bad,
+                            time_ns=time_ns,
+                            **changes,
+                        )
+                    )
+                    seq += 1
+                    time_ns += SECOND
+                case "leap":
+                    time_ns += (
+                        draw(st.sampled_from([-50 * 31_557_600, -3600, -2, 2, 3600, 56 * 31_557_600]))
+                        * SECOND
+                    )
+                case "overflow":
+                    lost_samples = 512
+                case "retuned":
+                    changes["center_hz"] = draw(st.sampled_from([433e6, 868e6]))
+                case "gain":
+                    changes["gain_db"] = draw(st.sampled_from([0.0, 20.0]))
+            for number in range(run):
+                frame = TEMPLATE[seq % len(TEMPLATE)].frame
+                heard.append(
+                    replace(
+                        frame,
+                        stream=stream,
+                        seq=seq,
+                        time_ns=time_ns,
+                        lost_samples=0 if number else lost_samples,
+                        **changes,
+                    )
+                )
+                seq += 1
+                time_ns += SECOND
+        heard.append(Heartbeat("node", "band", stream, seq - 1, ended=True))
+        published += seq
+    return heard, published
+
+
+TEMPLATE = levelled(700, bins=40)
+
+
+@settings(max_examples=40, deadline=None)
+@given(lives())
+def test_whatever_happens_no_window_spans_a_gap_and_every_row_is_passed_on_or_lost(life):
+    heard, published = life
+    items = drive(Continuity(), heard)
+    frames = [item for item in items if isinstance(item, PsdFrame)]
+    lost_rows = sum(item.lost_rows or 0 for item in items if isinstance(item, Gap))
+    assert len(frames) + lost_rows == published
+    noise_floor, windower = NoiseFloor(), Windower(16)
+    run: list[LevelledRow] = []
+    for item in items:
+        if isinstance(item, Gap):
+            run = []
+            assert noise_floor.gap(item) == windower.gap(item) == []
+            continue
+        [row] = noise_floor.push(item)
+        run.append(row)
+        windows = windower.push(row)
+        assert len(windows) == (len(run) >= 128 and (len(run) - 128) % 16 == 0)
+        for window in windows:
+            assert (window.start_ns, window.end_ns) == (run[-128].frame.time_ns, item.end_ns)
+            whole = scale(np.stack([each.frame.power_db for each in run[-128:]]), row.noise_floor_db)
+            np.testing.assert_allclose(window.values[:, [0, -1]], whole[:, [0, -1]], atol=1e-5)
+            assert {(each.frame.stream, each.frame.center_hz, each.frame.gain_db) for each in run[-128:]} == {
+                (item.stream, item.center_hz, item.gain_db)
+            }
+            starts_ns = np.array([each.frame.time_ns for each in run[-128:]])
+            assert ((np.diff(starts_ns) >= 0) & (np.diff(starts_ns) <= 2.5 * SECOND)).all()
+            assert np.ptp([each.frame.seq for each in run[-128:]]) == 127
