@@ -55,7 +55,7 @@ def checked_facts(where: str, facts: Any) -> dict[str, Any]:
     if not isinstance(facts, dict) or (facts.get("kind") == KIND) is not True:
         raise BadInput(f"{where}: not a band model")
     if (facts.get("version") == VERSION) is not True:
-        raise BadInput(f"{where}: version {facts.get('version')!r}, this program reads {VERSION}")
+        raise BadInput(f"{where}: version {_shown(facts.get('version'))}, this program reads {VERSION}")
     _check_types(where, facts, _FACTS)
     return facts | {"geometry": checked_geometry(where, facts["geometry"])}
 
@@ -68,11 +68,15 @@ def checked_geometry(where: str, facts: dict[str, Any]) -> Geometry:
     return Geometry(**{name: facts[name] for name in _GEOMETRY})
 
 
+def _shown(value: Any) -> str:
+    return repr(value).splitlines()[0][:80]
+
+
 def _check_types(where: str, facts: dict[str, Any], types: dict[str, type]) -> None:
     for name, wanted in types.items():
         value = facts.get(name)
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise BadInput(f"{where}: {name} is {value!r}, needs {wanted.__name__}")
+            raise BadInput(f"{where}: {name} is {_shown(value)}, needs {wanted.__name__}")
         if not isinstance(value, int | float):
             continue
         if not np.isfinite(value) or (value <= 0 and name not in _ANY_SIGN):

@@ -235,15 +235,19 @@ class BandFitter:
         if not geometry.same_measure(self.geometry):
             raise BadInput(f"{kept}: is of {geometry}, the band has {self.geometry}")
         held = kept.arrays("held", np.float32, (None, None))
-        if len({features.shape[1] for features in held}) > 1:
-            raise BadInput(f"{kept}: windows held have features of several lengths")
         count = sum(map(len, held))
         if count > self._last_windows:
             raise BadInput(f"{kept}: {count} windows are held, needs at most {self._last_windows}")
         due = kept.optional("due", lambda name: kept.integer(name, least=1, most=self._last_windows))
         closest_rows = kept.integer("stride_rows", least=1)
-        self.model = kept.optional("model", lambda name: BandModel.of_state(kept.part(name)))
-        self._due = self._first_windows if self.model is None else due
+        model = kept.optional("model", lambda name: BandModel.of_state(kept.part(name)))
+        lengths = {features.shape[1] for features in held}
+        if model is not None:
+            lengths.add(model.projection.dimensions)
+        if len(lengths) > 1:
+            raise BadInput(f"{kept}: features of the model and of windows held have several lengths")
+        self.model = model
+        self._due = self._first_windows if model is None else due
         self._held, self._count = held, count
         self._closest_rows = min(self._stride_rows, closest_rows)
 
