@@ -421,6 +421,8 @@ def without_counts(stage: Continuity) -> dict[str, object]:
 @given(st.tuples(streams(0), streams(1), streams(0)), st.data())
 def test_whoever_keeps_the_rows_and_the_state_where_the_place_moved_without_one_can_resume(lives, data):
     events = [event for _, heard_of_it in lives for event in heard_of_it]
+    if data.draw(st.booleans()):  # publishers that were killed
+        events = [event for event in events if isinstance(event, PsdFrame)]
     for _ in range(data.draw(st.integers(0, 3))):
         reason, lost_rows = data.draw(st.sampled_from([("overflow", 3), ("overflow", None), ("source", 2)]))
         full = Gap("node", "band", 0, lost_rows, None, reason, TEMPLATE[0].time_ns)
