@@ -19,13 +19,13 @@ from .reader import Opening
 from .variable_iq import VariableIq, chosen
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-LARGEST_CHUNK_BYTES = 64 * 1024 * 1024
+LARGEST_CHUNK_BYTES = 32 * 1024 * 1024
 _CACHE_BYTES = 1024 * 1024
+_PIECE_SAMPLES = 1 << 18  # read at a time: numbers of 8 bytes take little beside the block they become
 MOST_OBJECTS = 10_000
 MOST_TEXT = 1024
 # What any of HDF5's filters can make of a byte: deflate's limit, rounded up.
 _MOST_RATIO = 1100
-_COMPLEX64 = np.dtype([("real", "<f4"), ("imag", "<f4")])
 _FULL_SCALES = {"f4": 1.0, "f8": 1.0, "i1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31}
 
 
@@ -69,23 +69,25 @@ class _Mat73Vector:
             dataset = file.get(self._name)
             if not isinstance(dataset, h5py.Dataset) or dataset.shape != self.shape:
                 raise BadInput(f"{self._path}: changed since it was opened")
-            for start in range(first, first + samples, block_samples):
-                part = slice(start, min(start + block_samples, first + samples))
-                values = np.asarray(dataset[part] if len(self.shape) == 1 else dataset[self._where(part)])
-                yield self._decoded(values)
+            end = first + samples
+            for start in range(first, end, block_samples):
+                block = np.empty(min(block_samples, end - start), np.complex64)
+                for piece in range(0, block.size, _PIECE_SAMPLES):
+                    part = block[piece : piece + _PIECE_SAMPLES]
+                    where = slice(start + piece, start + piece + part.size)
+                    self._decode(np.asarray(dataset[self._where(where)]), part)
+                yield read_only(block)
 
-    def _where(self, part: slice) -> tuple[slice, slice]:
+    def _where(self, part: slice) -> tuple[slice, ...]:
+        if len(self.shape) == 1:
+            return (part,)
         return (slice(None), part) if self.shape[1] == self.samples else (part, slice(None))
 
-    def _decoded(self, values: np.ndarray) -> Samples:
-        if values.dtype == _COMPLEX64:
-            return read_only(np.ascontiguousarray(values).ravel().view(np.complex64))
+    def _decode(self, values: np.ndarray, block: Samples) -> None:
         i, q = (values["real"].ravel(), values["imag"].ravel()) if self.is_complex else values
-        block = np.empty(i.size, np.complex64)
         with np.errstate(over="ignore", invalid="ignore"):
             block.real = i / self.full_scale
             block.imag = q / self.full_scale
-        return read_only(block)
 
 
 def _vector_in(path: Path, name: str, dataset: h5py.Dataset) -> _Mat73Vector | None:
