@@ -9,11 +9,11 @@ from typing import cast, get_args
 
 import numpy as np
 
-from ..models.contest import SAME_MEANING
 from ..models.stated import Stated
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import (
     NS_PER_S,
+    SAME_MEANING,
     Assignment,
     Float32,
     Forecast,
@@ -179,7 +179,8 @@ class Judge:
             segment.novelties.extend(part.numbers("novelties", RECENT_WINDOWS))
             segment.outside.extend(part.numbers("outside", RECENT_STEPS))
             cluster = part.optional("cluster", part.integer)
-            segment.nearest = None if cluster is None else (cluster, part.number("distance"))
+            distance = part.optional("distance", part.number)
+            segment.nearest = None if cluster is None or distance is None else (cluster, distance)
             segment.verdict = part.optional("state", lambda _, n=number, p=part: self._verdict(n, p))
         awaited = kept.optional("awaited", kept.inner)
         if awaited is not None:

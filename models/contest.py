@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import Float32, Forecast, Gap, GapReason, History, Step, read_only
+from ..pipeline.frames import SAME_MEANING, Float32, Forecast, Gap, History, Step, read_only
 from ..pipeline.state import State
 from .conformal import Conformal
 from .error_record import ErrorRecord
@@ -18,9 +18,6 @@ from .forecasters.forecaster import HORIZON_STEPS, Forecaster
 from .forecasters.repeat_last import RepeatLast
 from .stated import Stated
 from .waiting import WaitingForecast, WaitingForecasts
-
-SAME_MEANING: tuple[GapReason, ...] = ("lost", "overflow", "source", "restart")
-"""After a gap for one of these reasons rows mean what they meant before; their times tell what is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bandwatch.models.tensor_file import read_arrays, write_tensors
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import History, read_only
 from bandwatch.tests.jig import same
+from bandwatch.tests.spoiled import assert_refuses, assert_refuses_spoiled
 
 
 def a_network(frequencies: int, seed: int = 0) -> CnnLstmNetwork:
@@ -194,6 +195,24 @@ def test_the_agent_runs_it_without_torch(tmp_path: Path) -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# A restart
+
+
+def test_the_same_network_knows_its_state_and_another_does_not() -> None:
+    model = a_model()
+    dataclasses.replace(model).restore(model.state())
+    louder = dataclasses.replace(model, mean_db=model.mean_db + 1)
+    retrained = dataclasses.replace(
+        model, weights=dict(model.weights) | {"output.bias": model.weights["output.bias"] + 1}
+    )
+    for other in (louder, retrained, a_model(6)):
+        message = f"state of cnn-lstm: network is {model.state()['network']!r}, needs {{}}"
+        assert_refuses(
+            lambda other=other: other, model.state(), message.format(repr(other.state()["network"]))
+        )
+    assert_refuses_spoiled(lambda: model, model.state())
 
 
 # The folder

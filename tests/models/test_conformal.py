@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from bandwatch.models.conformal import Conformal
+from bandwatch.pipeline.state import State
+from bandwatch.tests.jig import assert_lasts
+from bandwatch.tests.spoiled import assert_refuses, assert_refuses_spoiled
 
 
 def fed(residuals: np.ndarray, horizon: int = 1, **options: float) -> Conformal:
@@ -83,6 +86,41 @@ def test_reset_forgets() -> None:
     conformal = fed(np.ones((30, 3)))
     conformal.reset()
     assert np.isnan(radius(conformal, 3)).all()
+
+
+class Observed:
+    """Intervals as a stage: (horizon, residuals) in, the intervals after it out."""
+
+    def __init__(self) -> None:
+        self._conformal = Conformal(3, recent=25)
+
+    def push(self, item: tuple[int, np.ndarray]) -> list[np.ndarray]:
+        self._conformal.observe(*item)
+        return [*self._conformal.interval(np.zeros((3, len(item[1])), np.float32))]
+
+    def state(self) -> State:
+        return self._conformal.state()
+
+    def restore(self, state: State) -> None:
+        self._conformal.restore(state)
+
+
+def test_they_go_on_after_a_restart_to_the_bit() -> None:
+    random = np.random.default_rng(4)
+    residuals = random.normal(size=(100, 2)).astype(np.float32)
+    residuals[7, 1] = np.nan
+    items = [(1 + number % 3, row) for number, row in enumerate(residuals)]
+    items += [(1, random.normal(size=5).astype(np.float32)) for _ in range(30)]
+    assert_lasts(Observed, items, moments=[0, 1, 59, 61, 80, 100, 101, 130])
+
+
+def test_a_state_of_other_intervals_is_refused() -> None:
+    assert_refuses(
+        lambda: Conformal(6),
+        fed(np.ones((30, 3))).state(),
+        "state of conformal intervals: residuals is float32 [12, 3, 128], needs float32 [6, any, 128]",
+    )
+    assert_refuses_spoiled(Conformal, fed(np.ones((30, 3))).state())
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from bandwatch.models.forecasters.forecaster import follows
 from bandwatch.models.forecasters.nlinear import NLinear
 from bandwatch.models.forecasters.repeat_last import RepeatLast
-from bandwatch.pipeline.frames import History, read_only
-from bandwatch.tests.steps_made import START_NS, as_steps
+from bandwatch.pipeline.frames import History, Step, read_only
+from bandwatch.pipeline.state import State
+from bandwatch.tests.jig import assert_lasts
+from bandwatch.tests.spoiled import assert_refuses, assert_refuses_spoiled
+from bandwatch.tests.steps_made import MINUTE_NS, START_NS, as_steps
 
 
 def as_history(values: np.ndarray) -> History:
@@ -129,6 +134,66 @@ def test_a_hole_in_time_restarts_the_window_without_being_told() -> None:
         untold.observe(step)
     history = as_history(values[:24])
     np.testing.assert_array_equal(told.forecast(history), untold.forecast(history))
+
+
+@pytest.mark.parametrize("jump", [-100, -40, -1, 1, 2, 36])
+def test_no_window_of_nlinear_spans_a_jump_of_time_either_way(jump: int) -> None:
+    values = noise(84)
+    jumped = taught(values[:49])
+    history = as_history(values[:24])
+    before = jumped.forecast(history)
+    for step in as_steps(values[49:], first=49 + jump):  # 35 steps complete no window
+        jumped.observe(step)
+    state = jumped.state()
+    assert state["windows"] == 14
+    assert len(state["running"]) == 35
+    np.testing.assert_array_equal(jumped.forecast(history), before)
+
+
+class Learning:
+    """NLinear as a stage: steps in, a forecast from the same history after each of them out."""
+
+    def __init__(self) -> None:
+        self._nlinear = NLinear()
+        self._history = as_history(noise(24, seed=9))
+
+    def push(self, step: Step) -> list[np.ndarray | None]:
+        self._nlinear.observe(step)
+        return [self._nlinear.forecast(self._history)]
+
+    def state(self) -> State:
+        return self._nlinear.state()
+
+    def restore(self, state: State) -> None:
+        self._nlinear.restore(state)
+
+
+def test_nlinear_goes_on_after_a_restart_to_the_bit() -> None:
+    steps = as_steps(noise(130))
+    assert_lasts(Learning, [*steps[:60], *steps[62:]], moments=[0, 1, 35, 36, 47, 48, 55, 61, 97, 128])
+
+
+def test_a_state_that_is_not_nlinears_is_refused() -> None:
+    state = taught(noise(60)).state()
+    assert_refuses(NLinear, state | {"version": 2}, "state of nlinear: version is 2, needs 1")
+    assert_refuses(
+        NLinear,
+        state | {"gram": np.zeros((12, 12))},
+        "state of nlinear: gram is float64 [12, 12], needs float64 [24, 24]",
+    )
+    assert_refuses_spoiled(NLinear, state)
+    repeat = RepeatLast()
+    repeat.restore(repeat.state())
+
+
+def test_the_running_window_of_nlinear_goes_on_over_a_restart() -> None:
+    """After 35 steps, a restart and one more, the first window is learned."""
+    steps = as_steps(noise(36))
+    before, after = taught(noise(36)[:35]), NLinear()
+    after.restore(before.state())
+    late = 20 * MINUTE_NS // 60  # row times may jitter
+    after.observe(dataclasses.replace(steps[35], start_ns=steps[35].start_ns + late))
+    assert (before.state()["windows"], after.state()["windows"]) == (0, 1)
 
 
 def test_reset_forgets_what_was_learned() -> None:
