@@ -82,7 +82,7 @@ class Loop:
             self._memory.note(route, pieces, outputs, moved=route.continuity.place != place)
         if (item.node, item.band) in self._silent and isinstance(item, PsdFrame):
             self._silent.remove((item.node, item.band))
-            outputs += route.standing()
+            outputs += [each for each in route.standing() if each not in outputs]
         self._give(outputs)
         if isinstance(item, PsdFrame):
             self._telemetry.frames_received(item.node, item.band, 1)

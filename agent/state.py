@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +19,7 @@ OTHER_BUNDLES_KEPT_SECONDS = 30 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A band's state, the number of the last journal entry in it, and whether its labels are this bundle's."""
+    """A band's state, the last journal entry in it, and whether its labels are those of this bundle."""
 
     node: str
     band: str
@@ -99,5 +98,5 @@ def settings_of(band: Band, models: Models) -> State:
 
 def _age_seconds(path: Path) -> float:
     with suppress(OSError):
-        return time.time() - os.stat(path).st_mtime
+        return time.time() - path.stat().st_mtime
     return float("inf")

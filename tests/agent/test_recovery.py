@@ -1,0 +1,228 @@
+"""A restarted agent goes on as if it had never stopped, over the same rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+import torch
+
+from bandwatch.agent.core import Core
+from bandwatch.agent.intake import Arrival, DirectIntake
+from bandwatch.agent.loop import Loop
+from bandwatch.agent.memory import Memory
+from bandwatch.agent.outputs import Output
+from bandwatch.agent.routes import Routes
+from bandwatch.config.schema import Settings
+from bandwatch.models.bundle import Bundle, write_bundle
+from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
+from bandwatch.pipeline.frames import Assignment, Forecast, Gap, LevelledRow, PsdFrame, Verdict
+from bandwatch.pipeline.wire import Heartbeat
+from bandwatch.tests.jig import rows, same
+
+COUNT = 700
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory) -> list[Bundle]:
+    made = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        path = tmp_path_factory.mktemp("bundle") / "tiny"
+        write_bundle(path, weights_of(Encoder(EncoderConfig(4)).eval()), 4)
+        made.append(Bundle.load(path, device="cpu"))
+    return made
+
+
+def settings_in(folder: Path, **band: object) -> Settings:
+    return Settings.model_validate(
+        {
+            "node": {"name": "node"},
+            "bands": [
+                {
+                    "name": "band",
+                    "source": {"kind": "stream", "endpoint": "tcp://127.0.0.1:1"},
+                    "history": {"step_seconds": 4},
+                    **band,
+                }
+            ],
+            "models": {"warm_up_windows": 24},
+            "store": {"directory": str(folder), "keep_free_bytes": 0},
+            "logging": {"level": "error"},
+        }
+    )
+
+
+def arrivals() -> list[Arrival]:
+    """Rows of two segments and what befalls them: losses told early and late, NaN, a hole, a restart."""
+    frames = rows(COUNT, bins=200, seed=3)
+    broken = frames[310].power_db.copy()
+    broken[7] = np.nan
+    items: list[Arrival] = []
+    for number, frame in enumerate(frames):
+        if number in (290, 291, 292):  # lost, and announced by a heartbeat before the next row
+            if number == 292:
+                items.append(Heartbeat("node", "band", frame.stream, frame.seq, False, "psd"))
+            continue
+        if number == 340:  # lost, and seen by the next row
+            continue
+        if number == 310:
+            frame = replace(frame, power_db=broken)
+        if number == 400:
+            items.append(Gap("node", "band", frame.seq - 1, None, 4096, "source", frame.time_ns))
+        if number >= 450:  # another publisher
+            frame = replace(frame, stream=99, seq=frame.seq - 450)
+        items.append(frame)
+    return items
+
+
+class Collected:
+    """A sink that keeps what came after a restart, without what merely still stands."""
+
+    def __init__(self) -> None:
+        self.outputs: list[Output] = []
+
+    def take(self, item: Output) -> None:
+        self.outputs.append(item)
+
+
+def lived(
+    settings: Settings, bundle: Bundle, items: Sequence[Arrival], *, keep_at: int | None = None, killed: bool
+) -> list[Output]:
+    """One life of an agent over some items; killed, it leaves no last state."""
+    with Core(settings, serve=False, show=False) as core:
+        core.sinks.append(collected := Collected())
+        memory = Memory(settings, bundle.name, core.telemetry).__enter__()
+        routes = Routes(settings, bundle, core.telemetry, only_configured=True)
+        memory.recover(routes)
+        loop = Loop(DirectIntake(iter(())), routes, core, Event(), live=False, memory=memory)
+        for number, item in enumerate(items):
+            loop.take(item)
+            if number == keep_at:
+                memory.keep_all()
+        memory.__exit__(RuntimeError if killed else None, None, None)
+    return collected.outputs
+
+
+def told(outputs: Sequence[Output]) -> list[Output]:
+    return [each for each in outputs if isinstance(each, Assignment | Forecast | Verdict | Gap | LevelledRow)]
+
+
+def stood(output: Output, before: Sequence[Sequence[Output]]) -> bool:
+    """Whether it was known before the restart: it is told again, for who was not there."""
+    if not isinstance(output, Verdict | Forecast):
+        return False
+    return any(same(output, known) for each in before for known in each)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(bundles, tmp_path_factory) -> list[list[Output]]:
+    """What each item gives an agent that never stops."""
+    folder = tmp_path_factory.mktemp("whole")
+    settings = settings_in(folder)
+    outputs = []
+    with Core(settings, serve=False, show=False) as core:
+        routes = Routes(settings, bundles[0], core.telemetry, only_configured=True)
+        for item in arrivals():
+            route = routes.of("node", "band")
+            assert route is not None
+            outputs.append(told(route.push(item)))
+    return outputs
+
+
+# Items 290, 307, 337, 397 and 447 are the ones that break the row of rows.
+@pytest.mark.parametrize(
+    ("killed_at", "kept_before"),
+    [(60, None), (200, 1), (290, None), (291, None), (291, 40), (308, 1), (337, 5), (398, 1), (447, 40),
+     (448, None), (600, 40)],
+)  # fmt: skip
+def test_a_killed_agent_goes_on_as_if_it_never_stopped(
+    tmp_path: Path, bundles, uninterrupted, killed_at: int, kept_before: int | None
+):
+    settings, items = settings_in(tmp_path), arrivals()
+    keep_at = None if kept_before is None else killed_at - kept_before
+    lived(settings, bundles[0], items[:killed_at], keep_at=keep_at, killed=True)
+    outputs = told(lived(settings, bundles[0], items[killed_at:], killed=True))
+    expected = [output for each in uninterrupted[killed_at:] for output in each]
+    news = [output for output in outputs if not stood(output, uninterrupted[:killed_at])]
+    assert same(news, expected)
+    assert any(isinstance(output, Assignment) for output in news)
+    assert any(isinstance(output, Forecast) for output in news)
+
+
+def test_a_stopped_agent_needs_no_journal(tmp_path: Path, bundles, uninterrupted):
+    settings, items = settings_in(tmp_path), arrivals()
+    lived(settings, bundles[0], items[:500], killed=False)
+    for file in (tmp_path / "journal").iterdir():
+        file.unlink()
+    outputs = told(lived(settings, bundles[0], items[500:], killed=False))
+    expected = [output for each in uninterrupted[500:] for output in each]
+    assert same([each for each in outputs if any(same(each, one) for one in expected)], expected)
+
+
+def test_a_damaged_state_is_set_aside_and_the_rows_are_read_again(
+    tmp_path: Path, bundles, uninterrupted, capfd
+):
+    settings, items = settings_in(tmp_path), arrivals()
+    lived(settings, bundles[0], items[:500], killed=False)
+    (state,) = tmp_path.glob("state/*/node/band.state")
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 1
+    state.write_bytes(content)
+    outputs = told(lived(settings, bundles[0], items[500:], killed=True))
+    expected = [output for each in uninterrupted[500:] for output in each]
+    assert same([each for each in outputs if any(same(each, one) for one in expected)], expected)
+    assert state.with_name("band.state.damaged").exists()
+
+
+def test_other_settings_mean_other_windows_and_the_rows_are_read_again(tmp_path: Path, bundles):
+    lived(settings_in(tmp_path), bundles[0], arrivals()[:500], killed=False)
+    masked = settings_in(tmp_path, mask={"ranges_hz": [[868.00e6, 868.01e6]]})
+    begun_anew = lived(masked, bundles[0], arrivals()[500:], killed=True)
+    assert any(isinstance(each, Assignment) and each.cluster is not None for each in begun_anew)
+    # The forecasts' history is whole, too: it does not take 24 steps to fill again.
+    rows_before_first = next(
+        number
+        for number, each in enumerate(each for each in begun_anew if isinstance(each, LevelledRow | Forecast))
+        if isinstance(each, Forecast)
+    )
+    assert rows_before_first <= 4
+
+
+def test_another_bundle_keeps_the_forecasts_and_labels_the_stored_rows_anew(tmp_path: Path, bundles):
+    settings, items = settings_in(tmp_path), arrivals()
+    lived(settings, bundles[0], items[:600], killed=False)
+    outputs = lived(settings, bundles[1], items[600:], killed=True)
+    labelled = [each for each in outputs if isinstance(each, Assignment)]
+    assert labelled
+    assert all(each.cluster is not None for each in labelled)
+    assert {each.model for each in labelled} != {bundles[1].name}
+    assert any(isinstance(each, Forecast) for each in outputs[:20])
+    # And the way back finds the labels that were kept.
+    again = lived(settings, bundles[0], items[600:], killed=True)
+    assert [each.cluster for each in again if isinstance(each, Assignment)][:1] != [None]
+
+
+def test_what_was_told_is_in_the_store_once(tmp_path: Path, bundles, uninterrupted):
+    from bandwatch.pipeline.store_reading import stored_events, stored_rows
+
+    settings, items = settings_in(tmp_path), arrivals()
+    lived(settings, bundles[0], items[:300], killed=True)
+    lived(settings, bundles[0], items[300:447], keep_at=20, killed=True)
+    lived(settings, bundles[0], items[447:], killed=False)
+    problems: list[str] = []
+    stored = [piece for _, piece in stored_rows(tmp_path, told=problems.append)]
+    expected = [output for each in uninterrupted for output in each]
+    sent = {id(item): item for item in items if isinstance(item, PsdFrame)}
+    rows_heard = [each.frame.seq for each in expected if isinstance(each, LevelledRow)]
+    assert [piece.seq for piece in stored if isinstance(piece, PsdFrame)] == rows_heard
+    assert len(rows_heard) == len(sent) - 1  # one had a NaN in it: it is a gap
+    assert [each for each in stored if isinstance(each, Gap)] == [e for e in expected if isinstance(e, Gap)]
+    verdicts = [
+        (note.facts["segment"], note.facts["state"], note.time_ns)
+        for _, note in stored_events(tmp_path, kinds=["verdict"], told=problems.append)
+    ]
+    assert verdicts == [(e.segment, e.state, e.time_ns) for e in expected if isinstance(e, Verdict)]
+    assert not problems
