@@ -48,7 +48,8 @@ class SampleClock:
     def stamp(self, samples: int, now_ns: int) -> int:
         """UTC in ns of the first of `samples` that have just been read, `now_ns` by the host's clock."""
         if self._start_ns is None:
-            self._start_ns = now_ns - round(samples * self._ns_per_sample)
+            # A machine without a clock battery starts in 1970: no time is before that.
+            self._start_ns = max(0, now_ns - round(samples * self._ns_per_sample))
             if self._not_before_ns is not None:
                 self._start_ns = max(self._start_ns, self._not_before_ns)
         time_ns = self._time_ns(self._start_ns)
