@@ -11,6 +11,9 @@ from ..pipeline.wire import Heartbeat
 
 Arrival = PsdFrame | IqBlock | Heartbeat | Gap
 
+# A band that loses rows all the time is told of three items before each row: fewer would be no progress.
+LEAST_SHARE = 8
+
 
 class Intake(Protocol):
     """What arrives, a few at a time; `ended` once nothing more can come."""
@@ -20,6 +23,11 @@ class Intake(Protocol):
 
     @property
     def depth(self) -> int: ...
+
+    @property
+    def fill(self) -> float:
+        """How full the fullest queue before the loop is, 0 to 1."""
+        ...
 
     def receive(self, most: int, timeout_seconds: float) -> list[Arrival]:
         """At most `most` items, none if nothing came within `timeout_seconds`."""
@@ -48,6 +56,10 @@ class DirectIntake:
     def depth(self) -> int:
         return 0
 
+    @property
+    def fill(self) -> float:
+        return 0.0
+
     def receive(self, most: int, timeout_seconds: float) -> list[Arrival]:  # noqa: ARG002 - the source paces
         for item in self._source:
             return [item]
@@ -75,6 +87,7 @@ class SocketIntake:
         self._subscribers = subscribers
         self._check = check
         self._last_streams = last_streams
+        self._next = 0
         self._ended_streams: dict[tuple[str, str], int] = {}
 
     @property
@@ -86,14 +99,22 @@ class SocketIntake:
     def depth(self) -> int:
         return sum(subscriber.depth for subscriber in self._subscribers)
 
+    @property
+    def fill(self) -> float:
+        return max(subscriber.fill for subscriber in self._subscribers)
+
     def receive(self, most: int, timeout_seconds: float) -> list[Arrival]:
-        """A fair share of each subscriber's items, so that a busy one starves no other."""
-        share = max(1, most // len(self._subscribers))
+        """A fair share of each subscriber's items in turn, so that a busy one starves no other."""
+        count = len(self._subscribers)
+        share = min(most, max(LEAST_SHARE, most // count))
         items: list[Arrival] = []
+        for _ in range(count):
+            if len(items) + share > most:
+                break
+            items += self._subscribers[self._next].receive(share, 0.0)
+            self._next = (self._next + 1) % count
         for subscriber in self._subscribers:
-            items += subscriber.receive(share, 0.0)
-        for subscriber in self._subscribers:
-            items = items or list(subscriber.receive(share, timeout_seconds / len(self._subscribers)))
+            items = items or list(subscriber.receive(share, timeout_seconds / count))
         for item in items:
             if isinstance(item, Heartbeat) and item.ended:
                 self._ended_streams[item.node, item.band] = item.stream

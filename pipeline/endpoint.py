@@ -17,6 +17,10 @@ _TCP = re.compile(r"tcp://(\[[^\]]+\]|[^:/\[\]]+):(\*|\d{1,5})")
 # No bigger message is one of ours: the largest IQ block is 32 MiB.
 _LARGEST_MESSAGE_BYTES = 64 * 2**20
 
+# Messages that wait at either end of a connection, of rows of 65,536 bins 64 MiB. ZeroMQ counts messages, not
+# bytes, and a mark lowered while messages wait stalls the connection for good: so it is one for all rows.
+HIGH_WATER = 256
+
 # A peer that lost its power or its cable is noticed after half a minute, by the kernel: ZeroMQ's own
 # heartbeats would cut off a puller that is merely full.
 _KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT = 15, 5, 3

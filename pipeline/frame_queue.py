@@ -3,49 +3,57 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from operator import itemgetter
 from typing import Literal
 
 from .errors import BadInput
-from .frames import Gap, IqBlock, PsdFrame
-from .wire import Carries, Heartbeat, Message
+from .queue_lane import Lane, weight_bytes
+from .wire import Heartbeat, Message
 
 WhenFull = Literal["drop_oldest", "wait"]
 Received = Message
 
-_Band = tuple[str, str]
+MOST_BYTES = 64 * 2**20
+
+# Where nothing is lost all bands share one lane, so that a replay is read in one order however it is read.
+_ALL_BANDS = ("", "")
 
 
 class FrameQueue:
-    """At most `capacity` frames of one kind (rows, or IQ blocks), any number of bands, one reader.
+    """At most `capacity` frames of one kind (rows, or IQ blocks) and `most_bytes`, any number of bands, one
+    reader.
 
-    When it is full, `put` either waits for room (`wait`), or takes away the oldest frame (`drop_oldest`).
-    The reader finds a `Gap("overflow")` of that band where the frames would have been, `lost_rows` exact.
+    One frame always fits, however large. When the queue is full, `put` either waits for room (`wait`), or
+    takes away the oldest frame of the band that holds most, of frames or of bytes, whichever there are too
+    many of; of bands that hold as much, the one whose oldest frame came first (`drop_oldest`). So of n
+    bands that send, one that has no more than capacity / n frames and most_bytes / n waiting loses nothing,
+    however much the others send. The reader finds a `Gap("overflow")` of that band where the frames would
+    have been, `lost_rows` exact (see `Overflow`).
+
+    `take` gives the bands a turn each, a frame a turn, until it has enough; what it took comes in the order
+    of arrival. So a band that sends little waits for the next `take`, not for all that others sent before,
+    and the order within a band is always that of arrival. With `wait` the order between the bands is, too:
+    a replay read in any pieces is the same.
 
     Heartbeats take no room and are never lost. One that follows another of its stream, with nothing of
-    the band between them, replaces it, so there are never more of them than frames and streams. Those
-    older than a frame taken away are folded into what is told of the loss: a heartbeat that says where
-    the stream stood before it, the gap, and a heartbeat that says where it stood after it. So rows lost
-    on the way here before, between or after the dropped ones are still seen by `Continuity`, each once.
-
-    A gap that a source told of takes room as a frame does; taken away, it is told all the same, and those
-    of one band are told as one.
+    the band between them, replaces it, so there are never more of them than frames and streams. A gap that
+    a source told of takes room as a frame does; taken away, it is told all the same.
     """
 
-    def __init__(self, capacity: int, when_full: WhenFull) -> None:
+    def __init__(self, capacity: int, when_full: WhenFull, *, most_bytes: int = MOST_BYTES) -> None:
         if capacity < 1:
             raise BadInput(f"queue of {capacity} frames: must hold at least 1")
+        if most_bytes < 1:
+            raise BadInput(f"queue of {most_bytes} bytes: must hold at least 1")
         self._capacity = capacity
+        self._most_bytes = most_bytes
         self._when_full: WhenFull = when_full
         self._changed = threading.Condition()
-        self._told: deque[Received] = deque()
-        self._losses: dict[_Band, list[_Loss]] = {}
-        self._items: deque[PsdFrame | IqBlock | Gap | _Slot] = deque()
-        self._dropped_gaps: dict[_Band, Gap] = {}
-        self._open_slots: dict[_Band, _Slot] = {}
+        self._lanes: OrderedDict[tuple[str, str], Lane] = OrderedDict()  # the next turn is the first's
+        self._arrivals = 0
         self._frames = 0
+        self._bytes = 0
         self._closed = False
         self._failure: BaseException | None = None
 
@@ -54,53 +62,64 @@ class FrameQueue:
         """Frames waiting to be taken."""
         return self._frames
 
+    @property
+    def bytes(self) -> int:
+        """What these weigh."""
+        return self._bytes
+
+    @property
+    def fill(self) -> float:
+        """How full it is, by frames or by bytes, whichever is more; 0 to 1."""
+        return min(1.0, max(self._frames / self._capacity, self._bytes / self._most_bytes))
+
     def put(self, item: Message) -> bool:
         """Add an item; False if the queue has been closed, at once or while waiting for room."""
+        added_bytes = 0 if isinstance(item, Heartbeat) else weight_bytes(item)
         with self._changed:
-            if self._when_full == "wait" and not isinstance(item, Heartbeat):
-                self._changed.wait_for(lambda: self._frames < self._capacity or self._closed)
+            if self._when_full == "wait" and added_bytes:
+                self._changed.wait_for(lambda: not self._is_over(1, added_bytes) or self._closed)
             if self._closed:
                 return False
-            if isinstance(item, Heartbeat):
-                self._put_heartbeat(item)
-            else:
-                if self._frames >= self._capacity:
-                    self._drop_oldest()
-                self._items.append(item)
-                self._open_slots.pop((item.node, item.band), None)
+            band = (item.node, item.band) if self._when_full == "drop_oldest" else _ALL_BANDS
+            lane = self._lanes.get(band)
+            if lane is None:
+                lane = self._lanes[band] = Lane()
+            self._arrivals += 1
+            lane.put(self._arrivals, item)
+            if added_bytes:
                 self._frames += 1
+                self._bytes += added_bytes
+                while self._is_over():
+                    self._drop_one()
             self._changed.notify_all()
             return True
 
     def take(self, max_items: int, timeout_seconds: float) -> list[Received]:
-        """The oldest items, at most `max_items`; waits up to `timeout_seconds` for the first.
+        """At most `max_items`, of each band the oldest; waits up to `timeout_seconds` for the first.
 
         An empty list if none came or the queue was closed. Raises `RuntimeError` once the items left by a
         receiving thread that crashed have been taken.
         """
         with self._changed:
-            if not self._anything():
+            if not self._lanes:
                 self._changed.wait_for(
-                    lambda: self._anything() or self._closed or self._failure is not None, timeout_seconds
+                    lambda: self._lanes or self._closed or self._failure is not None, timeout_seconds
                 )
-            taken: list[Received] = []
-            while len(taken) < max_items and self._anything():
-                taken.append(self._next())
+            taken: list[tuple[int, Received]] = []
+            while self._lanes and len(taken) < max_items:
+                self._take_turn(taken, max_items)
             if self._failure is not None and not taken:
                 raise RuntimeError(f"the receiving thread crashed: {self._failure!r}") from self._failure
             self._changed.notify_all()
-            return taken
+        taken.sort(key=itemgetter(0))
+        return [item for _, item in taken]
 
     def close(self) -> None:
         """Forget what waits; whoever waits returns."""
         with self._changed:
             self._closed = True
-            self._told.clear()
-            self._losses.clear()
-            self._dropped_gaps.clear()
-            self._items.clear()
-            self._open_slots.clear()
-            self._frames = 0
+            self._lanes.clear()
+            self._frames = self._bytes = 0
             self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
@@ -109,125 +128,29 @@ class FrameQueue:
             self._failure = error
             self._changed.notify_all()
 
-    def _anything(self) -> bool:
-        return bool(self._told or self._losses or self._dropped_gaps or self._items)
+    def _is_over(self, more_frames: int = 0, more_bytes: int = 0) -> bool:
+        frames, held_bytes = self._frames + more_frames, self._bytes + more_bytes
+        return frames > 1 and (frames > self._capacity or held_bytes > self._most_bytes)
 
-    def _next(self) -> Received:
-        if not self._told and self._dropped_gaps:
-            self._told += self._dropped_gaps.values()
-            self._dropped_gaps.clear()
-        if not self._told and self._losses:
-            for (node, band), losses in self._losses.items():
-                for loss in losses:
-                    self._told += loss.told(node, band)
-            self._losses.clear()
-        if self._told:
-            return self._told.popleft()
-        item = self._items.popleft()
-        if isinstance(item, _Slot):
-            self._close_slot(item)
-            return item.heartbeat
-        self._frames -= 1
-        return item
+    def _drop_one(self) -> None:
+        by_frames = self._frames > self._capacity
+        most = max(lane.frames if by_frames else lane.bytes for lane in self._lanes.values())
+        lane = min(
+            (lane for lane in self._lanes.values() if most == (lane.frames if by_frames else lane.bytes)),
+            key=Lane.oldest_arrival,
+        )
+        frames, held_bytes = lane.frames, lane.bytes
+        lane.drop_oldest()
+        self._frames += lane.frames - frames
+        self._bytes += lane.bytes - held_bytes
 
-    def _put_heartbeat(self, heartbeat: Heartbeat) -> None:
-        band = (heartbeat.node, heartbeat.band)
-        slot = self._open_slots.get(band)
-        if slot and slot.heartbeat.stream == heartbeat.stream and not slot.heartbeat.ended:
-            slot.heartbeat = heartbeat
-        else:
-            self._open_slots[band] = slot = _Slot(heartbeat)
-            self._items.append(slot)
-
-    def _close_slot(self, slot: _Slot) -> None:
-        band = (slot.heartbeat.node, slot.heartbeat.band)
-        if self._open_slots.get(band) is slot:
-            del self._open_slots[band]
-
-    def _drop_oldest(self) -> None:
-        while self._items:
-            item = self._items.popleft()
-            if isinstance(item, _Slot):
-                self._close_slot(item)
-                self._loss_of(item.heartbeat).hear(item.heartbeat)
-            elif isinstance(item, Gap):
-                band = (item.node, item.band)
-                self._dropped_gaps[band] = _one_gap(self._dropped_gaps.get(band), item)
-                self._frames -= 1
-                return
-            else:
-                self._loss_of(item).drop(item)
-                self._frames -= 1
-                return
-
-    def _loss_of(self, item: PsdFrame | IqBlock | Heartbeat) -> _Loss:
-        """The loss that an older item belongs to: that of its run of its stream."""
-        losses = self._losses.setdefault((item.node, item.band), [])
-        anew = not item.ended if isinstance(item, Heartbeat) else item.seq == 0
-        for loss in reversed(losses):
-            if loss.stream == item.stream and not (loss.ended and anew):
-                return loss
-        if isinstance(item, Heartbeat):
-            loss = _Loss(item.stream, item.carries, before=item.last_seq, last=item.last_seq)
-        else:
-            carries: Carries = "psd" if isinstance(item, PsdFrame) else "iq"
-            loss = _Loss(item.stream, carries, before=item.seq - 1, last=item.seq - 1)
-        losses.append(loss)
-        return loss
-
-
-def _one_gap(first: Gap | None, second: Gap) -> Gap:
-    """Two gaps of a band as one: the later one, with the rows and samples of both."""
-    if first is None:
-        return second
-    return replace(
-        second,
-        lost_rows=_sum(first.lost_rows, second.lost_rows),
-        lost_samples=_sum(first.lost_samples, second.lost_samples),
-    )
-
-
-def _sum(first: int | None, second: int | None) -> int | None:
-    return None if first is None or second is None else first + second
-
-
-class _Slot:
-    """The place of a heartbeat in the queue, so that a later one can take it."""
-
-    __slots__ = ("heartbeat",)
-
-    def __init__(self, heartbeat: Heartbeat) -> None:
-        self.heartbeat = heartbeat
-
-
-@dataclass(slots=True)
-class _Loss:
-    """What was taken away of one run of one stream, and up to where that run is known."""
-
-    stream: int
-    carries: Carries
-    before: int
-    last: int
-    ended: bool = False
-    rows: int = 0
-    samples: int = 0
-    time_ns: int = 0
-
-    def hear(self, heartbeat: Heartbeat) -> None:
-        self.last = max(self.last, heartbeat.last_seq)
-        self.ended = heartbeat.ended
-
-    def drop(self, frame: PsdFrame | IqBlock) -> None:
-        if frame.seq <= self.last:  # a duplicate, or announced before it came: counted already
-            return
-        if self.rows == 0:
-            self.time_ns = frame.time_ns
-        self.rows += 1
-        self.samples += frame.lost_samples
-        self.last = frame.seq
-
-    def told(self, node: str, band: str) -> Iterator[Received]:
-        if self.rows:
-            yield Heartbeat(node, band, self.stream, self.before, False, self.carries)
-            yield Gap(node, band, self.before, self.rows, self.samples or None, "overflow", self.time_ns)
-        yield Heartbeat(node, band, self.stream, self.last, self.ended, self.carries)
+    def _take_turn(self, taken: list[tuple[int, Received]], most: int) -> None:
+        band, lane = next(iter(self._lanes.items()))
+        frames, held_bytes = lane.frames, lane.bytes
+        has_ended = lane.give(taken, most)
+        self._frames += lane.frames - frames
+        self._bytes += lane.bytes - held_bytes
+        if not lane:
+            del self._lanes[band]
+        elif has_ended:
+            self._lanes.move_to_end(band)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import zmq
 
-from .endpoint import address_of, open_socket
+from .endpoint import HIGH_WATER, address_of, open_socket
 from .errors import BadInput
 from .frames import Gap, IqBlock, PsdFrame
 from .unread import UnreadConnections
@@ -18,6 +18,7 @@ from .wire import Carries, Heartbeat, encode
 
 PublisherPattern = Literal["pub", "push"]
 
+_REPLAY_HIGH_WATER = 1000
 _LOOK_UP_MS = 50  # how often a blocked send looks whether it should stop
 _HURRIED_LINGER_SECONDS = 1.0
 _UNREAD_LOOK_SECONDS = 0.01
@@ -31,8 +32,8 @@ class Publisher:
     `pub` is live: it never waits, and what a subscriber is too slow for is dropped, which `seq` shows.
     `push` is replay: `send` waits until the one puller has room; nothing is dropped. Each
     `heartbeat_seconds` it says the stream id and last seq of every stream it has sent. `binds` listens,
-    else it connects. At most `high_water` messages wait in it for a peer. `stop` ends every wait when it
-    is set, by a signal handler for one.
+    else it connects. At most `high_water` messages wait in it for a peer; 256 live and 1000 in a replay
+    where nothing is said. `stop` ends every wait when it is set, by a signal handler for one.
 
     Every method may be called from any thread. Raises `BadInput` for an endpoint or number that cannot be.
     """
@@ -44,12 +45,14 @@ class Publisher:
         pattern: PublisherPattern = "pub",
         heartbeat_seconds: float = 1.0,
         binds: bool = True,
-        high_water: int = 1000,
+        high_water: int | None = None,
         linger_seconds: float = 30.0,
         stop: threading.Event | None = None,
     ) -> None:
         if not heartbeat_seconds > 0:
             raise BadInput(f"heartbeat every {heartbeat_seconds} s: must be more than 0")
+        if high_water is None:
+            high_water = HIGH_WATER if pattern == "pub" else _REPLAY_HIGH_WATER
         if high_water < 1:
             raise BadInput(f"high water of {high_water} messages: must be at least 1")
         self._heartbeat_seconds = heartbeat_seconds

@@ -8,16 +8,15 @@ from typing import Literal
 
 import zmq
 
-from .endpoint import address_of, open_socket
+from .endpoint import HIGH_WATER, address_of, open_socket
 from .errors import BadInput
-from .frame_queue import FrameQueue, Received
+from .frame_queue import MOST_BYTES, FrameQueue, Received
 from .limits import NAME_LIMIT, is_name
 from .wire import WireError, decode
 
 SubscriberPattern = Literal["sub", "pull"]
 
 _LOOK_UP_MS = 100  # how often an idle thread looks whether it should stop
-_HIGH_WATER = 1000
 _CLOSE_SECONDS = 5.0
 
 
@@ -29,7 +28,8 @@ class Subscriber:
     way of ZeroMQ, the publisher; nothing is dropped.
 
     `topics` are `psd/` (all), `psd/NODE/` (all bands of a node) or `psd/NODE/BAND` (that band and no other
-    whose name begins so); likewise `iq/`, but one subscriber hears one kind. `capacity` is in frames.
+    whose name begins so); likewise `iq/`, but one subscriber hears one kind. At most `capacity` frames and
+    `most_bytes` wait for the reader, and 256 messages of each peer in ZeroMQ's buffer before them.
     `on_error(reason, message)` is called in the receiving thread for each message that cannot be decoded;
     reasons are `wire.WIRE_REASONS`. `binds` makes this the end that listens.
 
@@ -43,6 +43,7 @@ class Subscriber:
         pattern: SubscriberPattern = "sub",
         topics: Sequence[str] = ("psd/",),
         capacity: int = 1024,
+        most_bytes: int = MOST_BYTES,
         on_error: Callable[[str, str], None],
         binds: bool = False,
     ) -> None:
@@ -51,12 +52,12 @@ class Subscriber:
         self._families = tuple(topic for topic in asked_for if topic.endswith(b"/"))
         self._bands = frozenset(asked_for) - set(self._families)
         self._on_error = on_error
-        self._queue = FrameQueue(capacity, "drop_oldest" if self._live else "wait")
+        self._queue = FrameQueue(capacity, "drop_oldest" if self._live else "wait", most_bytes=most_bytes)
         self._closing = threading.Event()
         self._context = zmq.Context[zmq.Socket[bytes]]()
         try:
             # A puller's own buffer is part of what a slow reader is behind by: as small as the queue.
-            high_water = _HIGH_WATER if self._live else min(capacity, _HIGH_WATER)
+            high_water = HIGH_WATER if self._live else min(capacity, HIGH_WATER)
             kind = zmq.SUB if self._live else zmq.PULL
             self._socket = open_socket(self._context, kind, endpoint, binds=binds, high_water=high_water)
         except BadInput:
@@ -74,11 +75,16 @@ class Subscriber:
         """Frames received and not yet taken."""
         return self._queue.depth
 
+    @property
+    def fill(self) -> float:
+        """How full the queue of these is, by frames or by bytes, whichever is more; 0 to 1."""
+        return self._queue.fill
+
     def receive(self, max_items: int, timeout_seconds: float) -> list[Received]:
         """The next items, at most `max_items`; waits up to `timeout_seconds` for the first of them.
 
-        Empty if none came in time. Raises `RuntimeError` if the receiving thread crashed, after the
-        items it left. For one reading thread.
+        Live, every band has its turn in each (see `FrameQueue`). Empty if none came in time. Raises
+        `RuntimeError` if the receiving thread crashed, after the items it left. For one reading thread.
         """
         return self._queue.take(max_items, timeout_seconds)
 

@@ -175,6 +175,59 @@ def test_a_slow_reader_of_a_live_stream_finds_each_row_once_or_counted(folder):
     assert same(outputs[1:], sent[-8:])
 
 
+def test_a_band_of_few_rows_is_heard_in_time_though_another_floods_a_reader_that_is_too_slow(folder):
+    """5 rows/s beside 400 rows/s of 64 KiB, read at 50 rows/s: in the order of arrival 2.5 s would pass."""
+    run_seconds, reading_seconds, at_once = 4.0, 0.02, 16
+    flood, slow = rows(1600, bins=16_384, band="flood"), rows(20, band="slow", stream=8)
+    sent_at: dict[int, float] = {}
+    ended = threading.Event()
+
+    def send(publisher: Publisher) -> None:
+        begun = time.monotonic()
+        for row in flood:
+            while time.monotonic() < begun + row.seq * run_seconds / len(flood):
+                time.sleep(0.001)
+            publisher.send(row)
+            if row.seq % 80 == 0:
+                sent_at[row.seq // 80] = time.monotonic()
+                publisher.send(slow[row.seq // 80])
+        ended.set()
+
+    stages = {"flood": Continuity(), "slow": Continuity()}
+    outputs: dict[str, list] = {"flood": [], "slow": []}
+    ends: set[str] = set()
+    latencies, most_bytes, fullest = [], 8 * 2**20, 0.0
+    with (
+        Publisher(f"ipc://{folder}/s", heartbeat_seconds=0.1) as publisher,
+        Subscriber(publisher.endpoint, most_bytes=most_bytes, on_error=no_error) as subscriber,
+    ):
+        meet(publisher, subscriber)
+        sending = threading.Thread(target=send, args=(publisher,))
+        sending.start()
+        while len(ends) < 2:
+            if ended.is_set():
+                publisher.end()
+            for item in subscriber.receive(at_once, 0.1):
+                if item.band == "hello":
+                    continue
+                outputs[item.band] += drive(stages[item.band], [item])
+                if has_ended(item):
+                    ends.add(item.band)
+                if isinstance(item, PsdFrame) and not ended.is_set():
+                    time.sleep(reading_seconds)
+                if isinstance(item, PsdFrame) and item.band == "slow":
+                    latencies.append(time.monotonic() - sent_at[item.seq])
+            fullest = max(fullest, subscriber.fill)
+        sending.join()
+    assert fullest > 0.98
+    assert same(outputs["slow"], slow), "all of them, in order, no gap"
+    assert max(latencies) < 2 * at_once * reading_seconds + 0.8
+    heard, gaps = only_rows(outputs["flood"]), [item for item in outputs["flood"] if isinstance(item, Gap)]
+    assert {gap.reason for gap in gaps} == {"overflow"}
+    assert sum(gap.lost_rows for gap in gaps) > 1000
+    assert len(heard) + sum(gap.lost_rows for gap in gaps) == len(flood)
+
+
 def test_rows_dropped_at_the_publishers_high_water_are_counted_from_their_numbers(folder):
     sent = rows(300, bins=16_384)
     with (
