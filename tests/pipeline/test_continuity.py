@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +12,11 @@ from hypothesis import strategies as st
 
 from bandwatch.pipeline.continuity import Continuity
 from bandwatch.pipeline.frames import Gap, PsdFrame
+from bandwatch.pipeline.replay import open_recording
 from bandwatch.pipeline.stage import drive
 from bandwatch.pipeline.wire import Heartbeat
 from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, gap_before, rows
-
-DATA = Path(os.environ.get("BANDWATCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from bandwatch.tests.recorded import levels, real, write_recording
 
 
 def beat(last_seq: int, *, stream: int = 7, ended: bool = False) -> Heartbeat:
@@ -222,15 +220,27 @@ def test_row_times_that_jitter_are_no_gaps():
 
 
 @pytest.mark.parametrize("name", ["S06XX_2019-10-01-14-30.npz", "rf0XX_2019-10-01-14-30.npz"])
-def test_the_row_times_of_a_real_receiver_are_no_gaps(name):
-    path = DATA / "embers-orbcomm" / name
-    if not path.exists():
-        pytest.skip(f"{path} is not there: set BANDWATCH_DATA")
-    times_ns = (np.load(path)["time_unix"] * 1e9).astype(np.int64)
+@pytest.mark.parametrize("leaps_s", [(), (-30,), (30,), (-3600, 3600), (56 * 31_557_600,)])
+def test_the_row_times_of_a_real_receiver_are_no_gaps_and_each_leap_is_one(name, leaps_s, tmp_path):
+    times_s = np.load(real(f"embers-orbcomm/{name}"))["time_unix"].astype(np.float64)
+    for number, leap_s in enumerate(leaps_s, start=1):
+        times_s[number * 4000 :] += leap_s
+    times_ns = np.rint(times_s * 1e9).astype(np.int64)
     duration_ns = int(np.median(np.diff(times_ns)))
     row = rows(1, bins=2, duration_ns=duration_ns)[0]
-    items = [replace(row, seq=seq, time_ns=int(time_ns)) for seq, time_ns in enumerate(times_ns)]
-    assert drive(Continuity(), items) == items
+    live = [replace(row, seq=seq, time_ns=int(time_ns)) for seq, time_ns in enumerate(times_ns)]
+    outputs = drive(Continuity(), live)
+    assert [item for item in outputs if isinstance(item, PsdFrame)] == live
+    found = [(item.reason, item.after_seq) for item in outputs if isinstance(item, Gap)]
+    assert found == [("clock", number * 4000 - 1) for number in range(1, len(leaps_s) + 1)]
+
+    # In a recording a leap forwards is a hole: nothing numbers the rows that may have been there.
+    path = write_recording(tmp_path / "band.npz", levels(len(times_s), 2), times=times_s)
+    gaps = [item for item in drive(Continuity(), open_recording(path)) if isinstance(item, Gap)]
+    reasons = ["clock" if leap_s < 0 else "source" for leap_s in leaps_s]
+    assert [(gap.reason, gap.after_seq) for gap in gaps] == [
+        (reason, number * 4000 - 1) for number, reason in enumerate(reasons, start=1)
+    ]
 
 
 def test_a_given_gap_is_passed_on_and_its_rows_are_not_counted_again():

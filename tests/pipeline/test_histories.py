@@ -1,5 +1,6 @@
 """Histories: 24 steps in a row, older ones behind them, views that never change."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bandwatch.pipeline.continuity import Continuity
 from bandwatch.pipeline.frames import Gap, GapReason, PowerUnit, Step
 from bandwatch.pipeline.histories import Histories
+from bandwatch.pipeline.noise_floor import NoiseFloor
 from bandwatch.pipeline.stage import drive
-from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts
+from bandwatch.pipeline.steps import Steps
+from bandwatch.pipeline.windows import Windower
+from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, rows
 
 
 def steps(
@@ -166,3 +171,30 @@ def test_histories_already_given_never_change():
     for history, (values, season) in zip(given, copies, strict=True):
         np.testing.assert_array_equal(history.values, values)
         np.testing.assert_array_equal(history.season, season)
+
+
+def test_a_machine_without_a_clock_battery_loses_a_history_when_its_clock_is_set_and_nothing_grows():
+    """Rows dated 1970; then the network is there, and they are dated 56 years later."""
+    first_ns = rows(1)[0].time_ns
+    frames = [replace(row, time_ns=row.time_ns - first_ns + 90 * SECOND) for row in rows(900, bins=40)]
+    leap_ns = (56 * 31_557_600 + 3) * SECOND
+    frames[300:] = [replace(row, time_ns=row.time_ns + leap_ns) for row in frames[300:]]
+    continuity, noise_floor, windower = Continuity(), NoiseFloor(), Windower(16)
+    by_rows, histories = Steps(10), Histories()
+    tracemalloc.start()
+    found, windows = [], 0
+    for item in drive(continuity, frames):
+        if isinstance(item, Gap):
+            for stage in (noise_floor, windower, by_rows, histories):
+                stage.gap(item)
+        else:
+            windows += sum(len(windower.push(row)) for row in noise_floor.push(item))
+            found += [history for step in by_rows.push(item) for history in histories.push(step)]
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2_000_000
+    assert windows == ((300 - 128) // 16 + 1) + ((600 - 128) // 16 + 1)
+    # Thirty whole steps of ten rows before; after it 60 less the one that the leap fell into.
+    assert len(found) == (30 - 23) + (59 - 23)
+    # What was heard in 1970 is more than eight days ago.
+    assert [len(history.season) for history in found] == [*range(7), *range(36)]
