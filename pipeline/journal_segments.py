@@ -113,7 +113,7 @@ class _Reading:
     def batch(self, record: bytes, data: int) -> Iterator[tuple[int, Entry]]:
         """The entries of the message that a record of the index speaks of."""
         seal = unpacked(record)
-        if seal is None or seal.offset < self._end or seal.entries_before < self._entries:
+        if seal is None or seal.entries_before < self._entries:
             self._unread_records += 1
             return
         if self._unread_records:

@@ -125,6 +125,16 @@ def test_zeros_after_a_power_cut_are_no_entries(small) -> None:
             assert segments(small)[0].last_entry == 7
 
 
+def test_records_that_come_twice_give_no_entry_twice(small) -> None:
+    segment = segments(small)[0]
+    index = segment.path.with_suffix(".seals")
+    seals = index.read_bytes()
+    for again in (seals * 2, seals[: 2 * SEAL_BYTES] + seals):
+        with changed(index, again):
+            entries = list(read_segment(segment, [].append))
+        assert [number for number, _ in entries] == list(range(8))
+
+
 def test_data_without_its_index_is_not_believed(small, tmp_path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(small, folder)

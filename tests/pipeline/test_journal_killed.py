@@ -15,7 +15,7 @@ from bandwatch.tests.journals import assert_true, batch, read_all
 
 
 def append_until_killed(folder: Path, first: int, told: int, flushing: bool) -> None:
-    journal = Journal(folder, segment_bytes=30_000)
+    journal = Journal(folder, segment_bytes=8_000)
     random_ = random.Random(first)
     number = max(first, journal.next_entry)
     while True:
@@ -67,4 +67,4 @@ def test_killed_at_any_moment_nothing_completed_is_missing(tmp_path) -> None:
         assert all(": ends in the middle of a batch: 0 sealed entries are missing" in line for line in told)
         first = written[-1] + 1
     assert numbers == list(range(first))
-    assert len(segments(tmp_path)) > 16
+    assert len(segments(tmp_path)) >= 16
