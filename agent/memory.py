@@ -97,6 +97,10 @@ class Memory:
             self._keep(self._to_keep.popleft())
         self._telemetry.queue_depth("store", self._recorder.depth)
 
+    def flush(self) -> None:
+        """Wait until what was noted so far is written."""
+        self._recorder.flush()
+
     def want_states(self) -> None:
         """Something changed that the journal does not tell."""
         self._schedule.want()

@@ -42,6 +42,7 @@ class Recorder:
         self._next = 0
         self._numbered = False
         self._closing = False
+        self._written_wanted = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     @property
@@ -73,18 +74,25 @@ class Recorder:
             self._waiting.append((first, list(unit)))
             self._waiting_bytes += size
             if self._waiting_bytes > WRITE_BYTES:
-                self._changed.notify()
+                self._changed.notify_all()
 
     def snapshot(self, folder: StateFolder, node: str, band: str, settings: State, state: State) -> None:
         """Keep a band's state, which holds all that has been recorded so far."""
         with self._changed:
             self._waiting.append(Snapshot(folder, node, band, self._next - 1, settings, state))
 
+    def flush(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
+        """Wait until all that was taken so far has been written; False if that took too long."""
+        with self._changed:
+            self._written_wanted = True
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: not self._written_wanted, timeout_seconds)
+
     def close(self) -> bool:
         """Write what waits, force it to the disk, close the store; False if the disk did not answer."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(CLOSE_SECONDS)
         return not self._thread.is_alive()
@@ -94,12 +102,16 @@ class Recorder:
         closing = False
         while not closing:
             with self._changed:
-                if not self._closing and self._waiting_bytes <= WRITE_BYTES:
+                if not self._closing and not self._written_wanted and self._waiting_bytes <= WRITE_BYTES:
                     self._changed.wait(WRITE_SECONDS)
-                closing = self._closing
+                closing, asked = self._closing, self._written_wanted
                 waiting, self._waiting = self._waiting, deque()
                 self._waiting_bytes = 0
             self._write(waiting)
+            if asked:
+                with self._changed:
+                    self._written_wanted = False
+                    self._changed.notify_all()
             now = time.monotonic()
             if now >= flush_at:
                 self._disk.flush()

@@ -56,6 +56,11 @@ class Reload:
         self._telemetry = core.telemetry
         self._switch: BundleSwitch | None = None
 
+    @property
+    def loading(self) -> bool:
+        """Whether another bundle is on its way."""
+        return self._switch is not None
+
     def turn(self) -> list[Output]:
         """Do what was asked for, if anything was; outputs are what changed of the bands' models."""
         if self._asked.is_set():
@@ -84,16 +89,17 @@ class Reload:
         kept = sorted(changed.keys() - set(taken))
         settings = _merged(self._settings, wanted)
         try:
-            # A mask that leaves no bin is found out before anything is changed.
-            masks = {route: mask_of(settings.band(route.band)) for route in self._routes}
+            for route in self._routes:
+                route.use_mask(mask_of(settings.band(route.band)))
         except BadInput as refusal:
+            for route in self._routes:
+                route.use_mask(mask_of(self._settings.band(route.band)))
             self._telemetry.reload_refused(f"{refusal}; nothing has changed")
             return
         self._settings = settings
         self._level.level = settings.logging.level
         self._routes.use_settings(settings)
-        for route, mask in masks.items():
-            route.mask = mask
+        for route in self._routes:
             route.stride_rows = settings.band(route.band).segments.stride_rows
         self._memory.use_settings(settings)
         self._telemetry.reloaded(taken, [f"{key} ({changed[key]})" for key in kept])

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from time import perf_counter
 from typing import cast
 
+import numpy as np
+
 from ..models.activity import Geometry
 from ..models.contest import Contest
 from ..models.forecasters.forecaster import Forecaster
@@ -68,6 +70,14 @@ class BandRoute:
     @stride_rows.setter
     def stride_rows(self, rows: int) -> None:
         self._windower.stride_rows = rows
+
+    def use_mask(self, mask: Mask) -> None:
+        """Another mask from the next row on; BadInput, and the old one stays, where it leaves no bin."""
+        if self._axis is not None:
+            center_hz, bin_hz, bins, unit = self._axis
+            level = np.zeros(bins, np.float32)
+            mask.push(PsdFrame(self.node, self.band, 0, 0, 0, 1, center_hz, bin_hz, level, unit))
+        self.mask = mask
 
     def use_labels(self, labels: Labels) -> None:
         """Labels and forecasters of another bundle; verdicts start anew, what was scored stays."""

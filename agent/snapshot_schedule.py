@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-LEAST_SECONDS = 60.0
+LEAST_SECONDS = 20.0
 MOST_SECONDS = 3600.0
 JOURNAL_SHARE = 4
 
 
 class SnapshotSchedule:
-    """A state of all bands is due a minute after the start, and then once the journal has grown by four
-    times the states' size, at least a minute and at most an hour after the last; at once when asked for.
+    """A state of all bands is due twenty seconds after the start, then once the journal has grown by four
+    times the states' size, twenty seconds to an hour after the last; at once when asked for.
 
     So states take at most a fifth of what is written, and a restart goes through some tens of MB of rows.
     """

@@ -20,9 +20,9 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_the_first_is_due_after_a_minute_and_not_before(clock: Clock):
+def test_the_first_is_due_after_twenty_seconds_and_not_before(clock: Clock):
     schedule = SnapshotSchedule(clock)
-    clock.seconds += 59
+    clock.seconds += 19
     assert not schedule.due
     clock.seconds += 2
     assert schedule.due
