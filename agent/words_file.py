@@ -22,6 +22,7 @@ from .words_book import MOST_ENTRIES, Book, ClusterMute, ClusterName, Entry, Num
 WORDS_FILE = "words.yaml"
 VERSION = 1
 MOST_BYTES = 4_000_000
+MOST_DEPTH = 8
 WAIT_SECONDS = 10.0
 
 _HEAD = """\
@@ -84,11 +85,25 @@ def edit_book(path: Path, change: Callable[[Book], Book], *, wait_seconds: float
 
 def _plain(path: Path, content: bytes) -> Any:
     try:
+        _refuse_what_we_never_write(path, content)
         return yaml.load(content, _LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, OverflowError) as error:
+        if isinstance(error, BadInput):
+            raise
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None else ""
         raise BadInput(f"{path}: damaged: not YAML{where}") from None
+
+
+def _refuse_what_we_never_write(path: Path, content: bytes) -> None:
+    """The loader ends the process on what is nested too deep, and trips over tags that do not fit."""
+    depth = 0
+    for event in yaml.parse(content, _LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise BadInput(f"{path}: damaged: nested {depth} deep; limit: {MOST_DEPTH}")
+        if getattr(event, "tag", None) is not None or getattr(event, "anchor", None) is not None:
+            raise BadInput(f"{path}: damaged: a tag, anchor or alias in line {event.start_mark.line + 1}")
 
 
 def _book(path: Path, plain: Any) -> Book:
