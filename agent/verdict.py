@@ -9,6 +9,7 @@ from typing import cast, get_args
 
 import numpy as np
 
+from ..models.forecasters.forecaster import follows_at
 from ..models.stated import Stated
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import (
@@ -121,12 +122,11 @@ class Judge:
             self._break_off()
         self._measure = measure
         awaited, self._awaited = self._awaited, None
-        if awaited is None or awaited.start_ns != step.start_ns or np.isnan(awaited.low_db).all():
+        if awaited is None or not follows_at(step, awaited.start_ns, awaited.low_db.shape[0]):
             return []
-        if awaited.low_db.shape != step.values.shape:
+        if np.isnan(awaited.low_db).all():
             return []
-        since_ns = step.start_ns - (step.start_ns if self._judged_end_ns is None else self._judged_end_ns)
-        if not 0 <= since_ns <= RECENT_STEPS * step.step_s * NS_PER_S:
+        if not self._is_run(step):
             for segment in self._segments:
                 segment.outside.clear()
         self._judged_end_ns = step.end_ns
@@ -138,6 +138,13 @@ class Judge:
                 segment.outside.append(float(outside[inside_hz].mean()))
                 verdicts += self._judge(number, step.end_ns)
         return verdicts
+
+    def _is_run(self, step: Step) -> bool:
+        """Whether a step is one run with those judged before; times may jitter by half a step."""
+        if self._judged_end_ns is None:
+            return False
+        steps_since = (step.start_ns - self._judged_end_ns) / (step.step_s * NS_PER_S)
+        return -0.5 <= steps_since <= RECENT_STEPS
 
     def standing(self) -> list[Verdict]:
         """The verdict of each segment that has one, as it was given."""

@@ -200,6 +200,19 @@ def test_steps_far_apart_and_before_each_other_are_no_run(first: int):
     assert deviations(off, [1.0], first=first + 2) == ["deviating"]
 
 
+def test_row_times_may_jitter_by_less_than_half_a_step():
+    """Rows that are steps of their own begin a little before or after the last one's end."""
+    off = judge()
+    states(off, [0.1])
+    said = []
+    for number, off_ns in enumerate([0, 9_000_000_000, -9_000_000_000]):
+        off.forecast(forecast(number * MINUTE_NS, -1, 1))
+        late = off_step(number, 1.0)
+        late = dataclasses.replace(late, start_ns=late.start_ns + off_ns, end_ns=late.end_ns + off_ns)
+        said += [verdict.state for verdict in off.step(late) if verdict.segment == 0]
+    assert said == ["deviating"]
+
+
 def test_another_gain_is_no_deviation_even_where_no_gap_says_so():
     off = judge()
     states(off, [0.1])
