@@ -276,10 +276,14 @@ def test_a_loss_outweighs_a_change_of_gain(radio_worker):
     assert heard.overflows == len([gap for gap in heard.gaps if gap.reason == "overflow"])
 
 
-def test_a_host_clock_that_is_set_is_followed_with_a_gap(radio_worker):
-    # Reads of 0.2 s each; after the 30th the clock is an hour ahead.
-    read_ns, hour_ns = SECOND // 5, 3600 * SECOND
-    times = [NOW_NS + k * read_ns + (hour_ns if k >= 30 else 0) for k in range(120)]
+@pytest.mark.parametrize(
+    ("from_ns", "leap_ns"),
+    [(NOW_NS, 3600 * SECOND), (NOW_NS, -3600 * SECOND), (NOW_NS, -SECOND), (SECOND // 10, NOW_NS)],
+)
+def test_a_host_clock_that_is_set_is_followed_with_a_gap(radio_worker, from_ns, leap_ns):
+    # Reads of 0.2 s each; the clock is set after the 30th. The last case is a machine without a battery.
+    read_ns = SECOND // 5
+    times = [from_ns + k * read_ns + (leap_ns if k >= 30 else 0) for k in range(120)]
     heard = radio_worker.run(
         listen,
         "mtu=50000",
@@ -292,5 +296,6 @@ def test_a_host_clock_that_is_set_is_followed_with_a_gap(radio_worker):
     assert (gap.reason, gap.lost_samples) == ("clock", 0)
     at = heard.items.index(gap)
     step_ns = heard.items[at + 1].time_ns - heard.items[at - 1].end_ns
-    assert step_ns == pytest.approx(hour_ns, abs=SECOND)
+    assert step_ns == pytest.approx(leap_ns, abs=SECOND // 2)
+    assert heard.frames[0].time_ns == max(0, from_ns - read_ns)
     assert {f.lost_samples for f in heard.frames} == {0}

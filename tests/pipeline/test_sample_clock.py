@@ -80,6 +80,20 @@ def test_after_a_loss_time_starts_at_the_host_but_never_before_what_was_stamped(
     assert clock.stamp(1000, NOW_NS + 9 * SECOND) == NOW_NS + 8 * SECOND + SECOND // 2
 
 
+def test_a_clock_set_back_is_followed_even_while_losses_make_it_start_again_all_the_time():
+    clock = SampleClock(1e3, LIMIT_NS)
+    host = [NOW_NS + k * SECOND - (HOUR if k >= 20 else 0) for k in range(60)]
+    stamps = []
+    for number, now_ns in enumerate(host):
+        if number % 3 == 0 or clock.must_start_again:
+            clock.start_again(1e3)
+        stamps.append(clock.stamp(1000, now_ns))
+    off_ns = [stamp + SECOND - now_ns for stamp, now_ns in zip(stamps, host, strict=True)]
+    assert set(off_ns[:20]) == {0}
+    assert set(off_ns[33:]) == {0}
+    assert (np.diff(stamps) < 0).sum() == 1
+
+
 def test_samples_that_were_lost_and_counted_pass_time():
     clock = SampleClock(1e3, LIMIT_NS)
     clock.stamp(1000, NOW_NS)
