@@ -169,13 +169,20 @@ class Disk:
         if self.store is not None:
             self._guarded(self.store.journal.flush)
 
-    def tidy(self) -> None:
-        """One bounded piece of compaction, merging or retention."""
-        if self.store is not None:
-            keep_from = min(self._kept.values(), default=-1) + 1
-            store = self.store
-            self._guarded(lambda: store.tidy(keep_from))
-            self._telemetry.store_bytes(store.bytes)
+    def tidy(self) -> bool:
+        """One bounded piece of compaction, merging or retention; whether more waits."""
+        store = self.store
+        if store is None:
+            return False
+        keep_from = min(self._kept.values(), default=-1) + 1
+        more = self._guarded(lambda: store.tidy(keep_from))
+        self._telemetry.store_bytes(store.bytes)
+        return bool(more)
+
+    def fail(self, error: Exception) -> None:
+        """Writing went wrong in a way that nobody foresaw: the store is closed, and opened again later."""
+        self._stop(f"{self._directory}: {error!r}")
+        self.close()
 
     def known_bands(self, kept: dict[tuple[str, str], int]) -> None:
         """Bands and the entries their states hold: the journal after them is needed."""
@@ -247,13 +254,16 @@ class Disk:
                 self._telemetry.row_stored(entry.node, entry.band)
         return True
 
-    def _guarded(self, do: Callable[[], object]) -> None:
+    def _guarded(self, do: Callable[[], object]) -> object:
         try:
-            do()
+            return do()
         except OSError as error:
             self._telemetry.bad_input(f"{self._directory}: {error.strerror or error}")
         except BadInput as refusal:
             self._telemetry.bad_input(str(refusal))
+        except Exception as error:  # noqa: BLE001 - recording may fail in any way, the agent may not
+            self._telemetry.bad_input(f"{self._directory}: {error!r}")
+        return None
 
     def _stop(self, reason: str) -> None:
         if self._stopped_by is None:

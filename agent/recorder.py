@@ -106,10 +106,15 @@ class Recorder:
                     self._changed.wait(WRITE_SECONDS)
                 closing, asked = self._closing, self._written_wanted
                 waiting, self._waiting = self._waiting, deque()
-                self._waiting_bytes = 0
-            self._write(waiting)
-            if asked:
-                with self._changed:
+                taken_bytes = self._waiting_bytes
+            try:
+                self._write(waiting)
+            except Exception as error:  # noqa: BLE001 - recording may fail in any way, the agent may not
+                self._disk.fail(error)
+            waiting.clear()
+            with self._changed:
+                self._waiting_bytes -= taken_bytes
+                if asked:
                     self._written_wanted = False
                     self._changed.notify_all()
             now = time.monotonic()
@@ -117,15 +122,16 @@ class Recorder:
                 self._disk.flush()
                 flush_at = now + self.flush_seconds
             if now >= tidy_at and not closing:
-                self._disk.tidy()
-                tidy_at = now + TIDY_SECONDS
+                # More waits: at once again, once what has come meanwhile is written.
+                tidy_at = now + (0 if self._disk.tidy() else TIDY_SECONDS)
         self._disk.write_losses()
         self._disk.flush()
         self._disk.close()
 
     def _write(self, waiting: deque[_Waiting]) -> None:
         first, batch = 0, list[Entry]()
-        for item in waiting:
+        while waiting:
+            item = waiting.popleft()
             if isinstance(item, tuple) and batch and item[0] == first + len(batch):
                 batch += item[1]
                 continue

@@ -1,0 +1,233 @@
+"""A full disk, a read-only disk, a disk that is too slow: labelling goes on, losses are told, and recording
+goes on by itself."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bandwatch.agent.disk import Disk, Snapshot
+from bandwatch.agent.recorder import MOST_WAITING_BYTES, Recorder
+from bandwatch.agent.snapshot_schedule import SnapshotSchedule
+from bandwatch.agent.state import StateFolder
+from bandwatch.pipeline.frames import PsdFrame
+from bandwatch.pipeline.journal import Note
+from bandwatch.pipeline.store import Store
+from bandwatch.pipeline.store_reading import stored_events, stored_rows
+from bandwatch.tests.jig import rows
+
+DISK_MB = 8
+
+
+class Heard:
+    """What the recorder tells telemetry."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.stored = self.unrecorded = 0
+        self.bytes = 0
+
+    def recording_started(self) -> None:
+        self.lines.append("started")
+
+    def recording_stopped(self, reason: str) -> None:
+        self.lines.append(f"stopped: {reason}")
+
+    def recording_resumed(self) -> None:
+        self.lines.append("resumed")
+
+    def bad_input(self, message: str) -> None:
+        self.lines.append(message)
+
+    def row_stored(self, node: str, band: str) -> None:
+        self.stored += 1
+
+    def rows_unrecorded(self, node: str, band: str, count: int) -> None:
+        self.unrecorded += count
+
+    def store_bytes(self, size_bytes: int) -> None:
+        self.bytes = size_bytes
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        self.seconds += 0.5
+        return self.seconds
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few MB; mounting one needs the right to."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(where)],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"no small disk can be mounted here: {done.stderr.decode().strip()}")
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", "-l", str(where)], check=True)
+
+
+def disk_on(directory: Path, heard: Heard, **limits: int) -> Disk:
+    most_bytes, keep_free = limits.get("most_bytes", 10**10), limits.get("keep_free_bytes", 0)
+
+    def opened() -> Store:
+        return Store(
+            directory, most_bytes=most_bytes, most_days=30, keep_free_bytes=keep_free, told=heard.lines.append
+        )
+
+    disk = Disk(opened, directory, heard, keep_free_bytes=keep_free, monotonic_seconds=Clock())  # type: ignore[arg-type]
+    disk.open()
+    return disk
+
+
+def seqs(directory: Path) -> list[int]:
+    pieces = [piece for _, piece in stored_rows(directory, told=pytest.fail)]
+    return [piece.seq for piece in pieces if isinstance(piece, PsdFrame)]
+
+
+def unrecorded(directory: Path) -> list[Note]:
+    return [note for _, note in stored_events(directory, kinds=["unrecorded"], told=pytest.fail)]
+
+
+def blocks(count: int) -> list[list[PsdFrame]]:
+    """So many batches of 100 kB."""
+    frames = rows(25 * count, bins=1024)
+    return [frames[first : first + 25] for first in range(0, len(frames), 25)]
+
+
+def test_a_full_disk_makes_room_then_stops_and_goes_on_and_every_row_is_accounted_for(small_disk: Path):
+    heard = Heard()
+    store = small_disk / "store"
+    disk = disk_on(store, heard)
+    filler = small_disk / "somebody else's"
+    filler.write_bytes(bytes(6_000_000))
+    number = 0
+    for batch in blocks(40):
+        disk.append(number, batch)
+        number += len(batch)
+    assert [line.split(":")[0] for line in heard.lines] == ["started", "stopped"]
+    assert "No space left on device" in heard.lines[1]
+    filler.unlink()
+    late = [replace(frame, seq=frame.seq + 1000) for batch in blocks(8) for frame in batch]
+    for first in range(0, len(late), 25):
+        disk.append(number, late[first : first + 25])
+        number += 25
+    assert heard.lines[2:] == ["resumed"]
+    assert disk.went_on
+    disk.close()
+    kept = seqs(store)
+    assert len(kept) == len(set(kept)) == heard.stored
+    assert heard.stored + heard.unrecorded == 1200
+    notes = unrecorded(store)
+    assert sum(note.facts["rows"] for note in notes) == heard.unrecorded > 0
+    assert all("No space left" in note.facts["reason"] for note in notes)
+
+
+def test_the_oldest_goes_before_recording_stops(small_disk: Path):
+    heard = Heard()
+    disk = disk_on(small_disk / "store", heard)
+    assert disk.store is not None
+    disk.store.journal.rotate()
+    number = 0
+    for batch in blocks(240):
+        disk.append(number, batch)
+        number += len(batch)
+        if number % 500 == 0:
+            disk.store.journal.rotate()
+    assert heard.lines == ["started"]
+    disk.close()
+    kept = seqs(small_disk / "store")
+    assert kept[-1] == 5999
+    assert kept == list(range(kept[0], 6000))
+    assert kept[0] > 0
+
+
+def test_it_leaves_others_the_space_they_are_promised(small_disk: Path):
+    heard = Heard()
+    disk = disk_on(small_disk / "store", heard, keep_free_bytes=100 * 10**6)
+    disk.append(0, blocks(1)[0])
+    assert "limit: 100,000,000 (store.keep_free_bytes)" in heard.lines[-1]
+    assert heard.unrecorded == 25
+
+
+def test_a_read_only_disk_is_told_of_once_and_used_once_it_can_be(small_disk: Path):
+    heard = Heard()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    disk = disk_on(small_disk / "store", heard)
+    first, second, third = blocks(3)
+    disk.append(0, first)
+    disk.append(25, second)
+    assert [line.split(": ")[0] for line in heard.lines] == ["stopped"]
+    assert "Read-only file system" in heard.lines[0]
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    for attempt in range(20):
+        disk.append(50 + attempt * 25, [replace(frame, seq=frame.seq + attempt * 25) for frame in third])
+    disk.close()
+    assert heard.lines[1:] == ["started", "resumed"]
+    assert heard.stored + heard.unrecorded == 550
+    assert len(seqs(small_disk / "store")) == heard.stored > 0
+
+
+def test_a_store_of_a_later_version_is_left_alone(tmp_path: Path):
+    heard = Heard()
+    disk_on(tmp_path, heard).close()
+    (tmp_path / "store.yaml").write_text("version: 99\n")
+    disk = disk_on(tmp_path, heard)
+    disk.append(0, blocks(1)[0])
+    assert "99" in heard.lines[-1]
+    assert heard.unrecorded == 25
+    assert not list((tmp_path / "journal").glob("*"))
+
+
+def test_a_state_is_never_newer_than_the_journal(tmp_path: Path):
+    heard = Heard()
+    disk = disk_on(tmp_path, heard)
+    folder = StateFolder(tmp_path, "bundle", heard.lines.append)
+    disk.append(0, blocks(1)[0])
+    assert disk.keep(Snapshot(folder, "node", "band", 24, {}, {"x": np.arange(3)})) > 0
+    kept = folder.read("node", "band", {})
+    assert kept is not None
+    assert kept.entry == 24 == max(number for number, _ in disk.store.entries_after(-1))  # type: ignore[union-attr]
+    disk.close()
+
+
+def test_what_a_slow_disk_has_no_time_for_is_counted_and_told_in_its_place(tmp_path: Path):
+    heard = Heard()
+    disk = disk_on(tmp_path, heard)
+    gate, write = threading.Event(), disk.append
+
+    def slow(first: int, entries: list) -> None:
+        gate.wait(30)
+        write(first, entries)
+
+    disk.append = slow  # type: ignore[method-assign]
+    recorder = Recorder(disk, SnapshotSchedule(), flush_seconds=60)
+    recorder.start()
+    frames = rows(40, bins=60_000)
+    sent = 0
+    for turn in range(12):
+        for frame in frames:
+            recorder.record([replace(frame, seq=frame.seq + 40 * turn)])
+            sent += 1
+    assert sent * frames[0].power_db.nbytes > 1.5 * MOST_WAITING_BYTES
+    gate.set()
+    assert recorder.flush(60)
+    recorder.record([replace(frames[0], seq=9999)])
+    assert recorder.close()
+    assert heard.stored + heard.unrecorded == sent + 1
+    assert heard.unrecorded > 0
+    assert sum(note.facts["rows"] for note in unrecorded(tmp_path)) == heard.unrecorded
+    assert seqs(tmp_path)[-1] == 9999
