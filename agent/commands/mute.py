@@ -22,9 +22,9 @@ from .place import (
     ConfigOption,
     NodeOption,
     Place,
-    bundle_hash,
     cluster_number,
     find_place,
+    hash_of_bundle,
     rests,
     settings_and_words,
     words_of,
@@ -58,7 +58,7 @@ def mute_command(
     settings, path = settings_and_words(config)
     now = utc(time_ns())
     if what is None:
-        for line in _lines(read_book(path), bundle_hash(settings), now):
+        for line in _lines(read_book(path), hash_of_bundle(settings), now):
             typer.echo(line)
         return
     if remove and (until is not None or for_ is not None or why is not None):

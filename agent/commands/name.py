@@ -14,9 +14,9 @@ from .place import (
     BandOption,
     ConfigOption,
     NodeOption,
-    bundle_hash,
     cluster_number,
     find_place,
+    hash_of_bundle,
     rests,
     settings_and_words,
     words_of,
@@ -39,7 +39,7 @@ def name_command(
     """
     settings, path = settings_and_words(config)
     if cluster is None:
-        for line in _lines(read_book(path), bundle_hash(settings)):
+        for line in _lines(read_book(path), hash_of_bundle(settings)):
             typer.echo(line)
         return
     number = cluster_number(cluster)

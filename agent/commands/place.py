@@ -65,16 +65,14 @@ def find_place(settings: Settings, path: Path, band: str | None, node: str | Non
     only = source.node if isinstance(source, StreamSource) else settings.node.name
     if node is not None and only not in (None, node):
         raise BadInput(f"--node {node}: band '{band}' is of node '{only}'; limit: that one")
-    return Place(path, bundle_hash(settings), node or only, band)
+    return Place(path, hash_of_bundle(settings), node or only, band)
 
 
-def bundle_hash(settings: Settings) -> str:
+def hash_of_bundle(settings: Settings) -> str:
     """The hash of the bundle that the settings name, read but not loaded."""
-    from ...models.manifest import MANIFEST_FILE
-    from ...models.tensor_file import sha256_of
-    from ..learned import bundle_path
+    from ..learned import bundle_hash
 
-    return sha256_of(bundle_path(settings.models) / MANIFEST_FILE)
+    return bundle_hash(settings.models)
 
 
 def cluster_number(text: str) -> int:
