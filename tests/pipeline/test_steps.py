@@ -1,12 +1,16 @@
 """Steps: means of rows on whole multiples of the step; short holes are bridged, changes are not."""
 
 import tracemalloc
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from bandwatch.pipeline.frames import Gap, PsdFrame
 from bandwatch.pipeline.stage import drive
 from bandwatch.pipeline.steps import FrequencyGroups, Steps
 from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, gap_before, rows, same
@@ -179,3 +183,40 @@ def test_a_leap_of_decades_costs_the_step_it_fell_into_and_no_time(reason, years
     assert [step.start_ns for step in after][-2:] == [leapt[20].time_ns, leapt[30].time_ns]
     assert len(after) <= 3
     assert peak_bytes < 1_000_000
+
+
+PIECE = st.tuples(
+    st.sampled_from([None, "lost", "restart", "clock", "gain"]),
+    st.one_of(st.integers(0, 25), st.sampled_from([-40, -3, 10**9])),
+    st.integers(1, 30),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECE, min_size=1, max_size=8))
+def test_every_step_given_out_is_all_the_rows_of_one_stretch_that_are_dated_in_it(pieces):
+    template = rows(1, bins=2)[0]
+    items: list[PsdFrame | Gap] = []
+    stretches: list[list[int]] = [[]]
+    second = template.time_ns // SECOND
+    for reason, leap_s, count in pieces:
+        if reason is not None:
+            second += leap_s
+            row = replace(template, time_ns=second * SECOND)
+            items.append(gap_before(row, reason))
+            if reason in ("clock", "gain"):
+                stretches.append([])
+        for _ in range(count):
+            if stretches[-1] and second < stretches[-1][-1]:
+                stretches.append([])
+            stretches[-1].append(second)
+            items.append(replace(template, time_ns=second * SECOND))
+            second += 1
+    expected: list[tuple[int, int]] = []
+    for number, stretch in enumerate(filter(None, stretches)):
+        whole_from = stretch[0] if number else 0
+        for index, heard in sorted(Counter(second // 10 for second in stretch).items()):
+            is_over = stretch[-1] + 1 >= 10 * (index + 1)
+            if heard >= 5 and is_over and 10 * index >= whole_from:
+                expected.append((10 * index, heard))
+    assert [(step.start_ns // SECOND, step.rows) for step in drive(Steps(10), items)] == expected
