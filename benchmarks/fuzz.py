@@ -27,7 +27,7 @@ from pathlib import Path
 NAMES = (
     "npy", "npz", "hdf5", "csv", "sidecar", "wire", "rtl_power", "soapy_power_csv", "soapy_power_binary",
     "hackrf_csv", "hackrf_binary", "es_sensor", "nist", "sigmf", "raw", "raw_zst", "wav", "mat5", "mat73",
-    "npz_frames", "parquet",
+    "npz_frames", "parquet", "parquet_tables",
 )  # fmt: skip
 CORPUS = Path(__file__).resolve().parents[1] / "tests" / "pipeline" / "corpus"
 LARGEST_INPUT_BYTES = 16 * 1024
@@ -51,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     names = NAMES if options.all else options.target
     print(
-        "| target | seconds | executions | coverage | kept | findings |\n|---|---|---|---|---|---|",
+        "| target | seconds | executions | coverage | peak MB | kept | findings |\n|" + "---|" * 7,
         flush=True,
     )
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -64,7 +64,7 @@ def _fuzz(name: str, seconds: int, findings: Path) -> str:
     findings.mkdir(parents=True, exist_ok=True)
     corpus = str(CORPUS / name)
     Path(corpus).mkdir(parents=True, exist_ok=True)
-    executions, coverage = 0, 0
+    executions, coverage, peak_mb = 0, 0, 0
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix=f"bandwatch-{name}-") as scratch:
         grown, merged = (Path(scratch) / each for each in ("grown", "merged"))
         for each in (grown, merged):
@@ -74,13 +74,14 @@ def _fuzz(name: str, seconds: int, findings: Path) -> str:
             log = _run(name, findings, Path(scratch), [f"-max_total_time={left}", str(grown), corpus])
             executions += int((re.findall(r"number_of_executed_units: (\d+)", log) or ["0"])[-1])
             coverage = max(coverage, *(int(each) for each in re.findall(r"cov: (\d+)", log)), 0)
+            peak_mb = max(peak_mb, *(int(each) for each in re.findall(r"peak_rss_mb: +(\d+)", log)), 0)
             if "DONE" not in log.splitlines()[-8:] and "Done " not in log:
                 (findings / f"log-{time.time_ns()}.txt").write_text(log[-20_000:])
                 time.sleep(1)
         _run(name, findings, Path(scratch), ["-merge=1", str(merged), corpus, str(grown)])
         count = _keep(name, merged)
     found = len([each for each in findings.iterdir() if not each.name.startswith(("log-", "told-"))])
-    return f"| {name} | {seconds} | {executions} | {coverage} | {count} | {found} |"
+    return f"| {name} | {seconds} | {executions} | {coverage} | {peak_mb} | {count} | {found} |"
 
 
 def _keep(name: str, merged: Path) -> int:

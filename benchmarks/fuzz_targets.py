@@ -1,90 +1,41 @@
-"""What is fuzzed: a file of each format, or a message, and what may come of it."""
+"""What is fuzzed: a file of each format, or a message."""
 
 from __future__ import annotations
 
+import functools
 import io
+import itertools
 import json
 import struct
 import tempfile
 import wave
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import h5py
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import scipy.io
+from fuzz_kinds import TableTarget, Target, WireTarget
 
-from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Gap, PsdFrame
+from bandwatch.pipeline.parquet_rows import SCHEMA
 from bandwatch.pipeline.parquet_writer import write_parquet
-from bandwatch.pipeline.replay import open_recording
-from bandwatch.pipeline.wire import WireError, decode, encode
+from bandwatch.pipeline.wire import encode
 
 CORPUS = Path(__file__).resolve().parents[1] / "tests" / "pipeline" / "corpus"
-MOST_VALUES = 2_000_000
 
 MATRIX = "start: 2026-01-31T12:00:00Z\nstep_seconds: 0.5\nfirst_hz: 868e6\nbin_hz: 1000\nunit: dBm/bin\n"
 STAMPED = "time_unix: times\nfirst_hz: 868e6\nbin_hz: 1000\nunit: dBm/bin\n"
 IQ = "start: 2026-01-31T12:00:00Z\nsample_rate_hz: 1e6\ncenter_hz: 868e6\n"
 
+_START_NS = 1_769_860_800 * 10**9
 _LEVELS = np.arange(24, dtype=np.float32).reshape(6, 4) - 90
 _TIMES = np.array([1.7e9, 1.7e9 + 1, 1.7e9 + 2, 1.7e9 + 9, 1.7e9 + 10, 1.7e9 + 3])
 _SAMPLES = np.exp(2j * np.pi * np.arange(256) / 16).astype(np.complex64) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The fuzzed bytes go to `file_name`; the `others` stand beside it as they are."""
-
-    file_name: str
-    seeds: Callable[[], list[bytes]]
-    others: tuple[tuple[str, bytes], ...] = ()
-    open_name: str | None = None
-
-    def run(self, data: bytes, folder: Path) -> str | None:
-        """The refusal, or None: the whole file is read, but for rows beyond two million values."""
-        for name, content in self.others:
-            if not (folder / name).exists():
-                (folder / name).write_bytes(content)
-        (folder / self.file_name).write_bytes(data)
-        try:
-            recording = open_recording(folder / (self.open_name or self.file_name), time_zone=ZoneInfo("UTC"))
-            values = 0
-            for item in recording:
-                values += item.bins if isinstance(item, PsdFrame) else 1
-                if values > MOST_VALUES:
-                    break
-            assert all("\n" not in each for each in recording.problems), recording.problems
-        except BadInput as error:
-            assert "\n" not in str(error), f"a refusal of several lines: {error}"
-            return str(error)
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class WireTarget:
-    """Byte 0 is the topic's length, bytes 1 and 2 the header's; the rest is the payload."""
-
-    seeds: Callable[[], list[bytes]]
-
-    def run(self, data: bytes, folder: Path) -> str | None:
-        """The refusal, or None."""
-        del folder
-        if len(data) < 3:
-            return None
-        topic_end = 3 + data[0]
-        header_end = topic_end + int.from_bytes(data[1:3], "little")
-        try:
-            message = decode([data[3:topic_end], data[topic_end:header_end], data[header_end:]])
-        except WireError as error:
-            assert "\n" not in str(error), f"a refusal of several lines: {error}"
-            return str(error)
-        encode(message)
-        return None
 
 
 def _beside(name: str, sidecar: str) -> tuple[tuple[str, bytes], ...]:
@@ -228,16 +179,38 @@ def _hackrf_bin() -> list[bytes]:
 
 
 def _parquet() -> list[bytes]:
-    start_ns = 1_769_860_800 * 10**9
     rows: list[PsdFrame | Gap] = [
-        PsdFrame("attic", "srd", 7, seq, start_ns + seq * 10**9, 10**9, 868e6, 1e3, _LEVELS[seq], "dBm/bin")
+        PsdFrame("attic", "srd", 7, seq, _START_NS + seq * 10**9, 10**9, 868e6, 1e3, _LEVELS[seq], "dBm/bin")
         for seq in range(6)
     ]
-    rows.insert(3, Gap("attic", "srd", 2, 2, None, "source", start_ns + 3 * 10**9))
+    rows.insert(3, Gap("attic", "srd", 2, 2, None, "source", _START_NS + 3 * 10**9))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "f.parquet"
         write_parquet(rows, path)
         return [path.read_bytes()]
+
+
+_parquet_table = functools.cache(lambda: pq.read_table(io.BytesIO(_parquet()[0])))
+
+
+def _parquet_columns() -> dict[str, list[Any]]:
+    """Plain values, times as numbers."""
+    table = _parquet_table()
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    for gap in itertools.chain.from_iterable(columns["gaps"]):
+        gap["time_ns"] = _START_NS
+    return columns | {"time_ns": table["time_ns"].cast(pa.int64()).to_pylist()}
+
+
+def _parquet_changes() -> list[bytes]:
+    """No change; the same gap four times; a row of other bins; a trailing gap."""
+    gaps, bins = SCHEMA.names.index("gaps"), SCHEMA.names.index("bins")
+    return [
+        b"",
+        bytes([gaps, 3, 4, 0]) + bytes(6),
+        bytes([bins, 3]) + (5 << 32).to_bytes(8, "little"),
+        bytes([len(SCHEMA), 0]) + b'"a": 1  ',
+    ]
 
 
 def _lines(*lines: str) -> list[bytes]:
@@ -295,7 +268,7 @@ def _wire() -> list[bytes]:
     return found
 
 
-TARGETS: dict[str, Target | WireTarget] = {
+TARGETS: dict[str, Target | TableTarget | WireTarget] = {
     "npy": Target("f.npy", _npy, _beside("f.npy", MATRIX)),
     "npz": Target("f.npz", _npz, _beside("f.npz", STAMPED + "array: power\n")),
     "hdf5": Target("f.h5", _hdf5, _beside("f.h5", STAMPED)),
@@ -321,5 +294,6 @@ TARGETS: dict[str, Target | WireTarget] = {
     "mat73": Target("f.mat", _mat73, _beside("f.mat", IQ)),
     "npz_frames": Target("f.npz", _npz_frames, _beside("f.npz", IQ)),
     "parquet": Target("f.parquet", _parquet),
+    "parquet_tables": TableTarget("f.parquet", _parquet_changes, _parquet_columns),
     "wire": WireTarget(_wire),
 }  # fmt: skip

@@ -209,7 +209,7 @@ def check_axes(batch: pa.RecordBatch) -> None:
             raise BadInput(f"{name}: missing in a row; limit: one a row")
     units = set(batch.column("unit").dictionary.to_pylist())
     if not units <= set(POWER_UNITS):
-        raise BadInput(f"unit: {', '.join(sorted(map(str, units)))[:80]}; limit: {', '.join(POWER_UNITS)}")
+        raise BadInput(f"unit: {', '.join(sorted(map(repr, units)))[:80]}; limit: {', '.join(POWER_UNITS)}")
 
 
 def _require(right: NDArray[np.bool_], name: str, limit: str) -> None:

@@ -223,7 +223,7 @@ class ParquetFrames:
             return []
         try:
             records = json.loads(raw)
-        except RecursionError:
+        except (RecursionError, ValueError):
             records = None
         if not isinstance(records, list):
             raise BadInput(f"{self._path}: {TRAILING_KEY.decode()}: not a list of gaps")

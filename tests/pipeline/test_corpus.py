@@ -5,11 +5,10 @@ The inputs are those by which a fuzzer reached new code: see docs/robustness.md.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import resource
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -20,17 +19,8 @@ CORPUS = Path(__file__).parent / "corpus"
 MOST_GROWTH_MB = 400
 
 
-def fuzz_targets() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fuzz_targets", ROOT / "benchmarks" / "fuzz_targets.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fuzz_targets"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-TARGETS = fuzz_targets().TARGETS
+sys.path.append(str(ROOT / "benchmarks"))
+TARGETS = importlib.import_module("fuzz_targets").TARGETS
 
 
 @pytest.mark.parametrize("name", TARGETS)

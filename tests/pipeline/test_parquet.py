@@ -144,7 +144,7 @@ def test_of_several_bands_the_sidecar_picks_one(tmp_path):
         ("center_hz", pa.array([np.nan]), "center_hz: row 0 .* within 1e.13 Hz of 0"),
         ("bins", pa.array([15], pa.int32()), "power_db: 16 values; limit: 15, the sum of bins"),
         ("bins", pa.array(["x"]), "bins is string; limit: int32"),
-        ("unit", pa.array(["volts"]), "unit: volts; limit: dBFS/bin"),
+        ("unit", pa.array(["volts"]), "unit: 'volts'; limit: dBFS/bin"),
         ("duration_ns", pa.array([2**62], pa.int64()), "time_ns: row 0 .* from 1970 to 2116"),
         ("seq", pa.array([None], pa.int64()), "seq: 1 rows have none"),
         ("seq", pa.array([-1], pa.int64()), "seq: row 0 .* 0 to 46"),
