@@ -154,6 +154,24 @@ METRICS: tuple[Metric, ...] = (
         _SECONDS_TO_A_VERDICT,
     ),
     Metric("queue_depth", "gauge", ("stage",), "Items waiting before a stage."),
+    Metric(
+        "queue_fill_ratio",
+        "gauge",
+        ("stage",),
+        "How full the fullest queue before a stage is, by items or by bytes; when full the oldest are lost.",
+    ),
+    Metric(
+        "stride_rows",
+        "gauge",
+        _BAND,
+        "Rows from one window to the next; more than configured while the agent cannot keep up.",
+    ),
+    Metric(
+        "windows_shed_total",
+        "counter",
+        _BAND,
+        "Windows not looked at because the stride was raised.",
+    ),
     Metric("store_bytes", "gauge", (), "What the store holds on its disk, bytes."),
     Metric("store_rows_total", "counter", _BAND, "Rows recorded in the store."),
     Metric(

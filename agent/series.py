@@ -59,6 +59,7 @@ class BandSeries:
         self.noise_floor = metrics.gauge("noise_floor_db").labels(node, band)
         self.occupancy = metrics.gauge("occupancy_ratio").labels(node, band)
         self.windows = metrics.counter("windows_total").labels(node, band)
+        self.windows_shed = metrics.counter("windows_shed_total").labels(node, band)
         self.scores = RecentScores()
         self.states: dict[int, VerdictState] = {}
         self.bins = 0

@@ -274,6 +274,33 @@ class Telemetry:
         """The agent is where it was before it stopped."""
         self._log.info("state recovered", bands=bands, rows=rows, seconds=round(seconds, 2))
 
+    def queue_fill(self, stage: str, ratio: float) -> None:
+        """The fullest queue before a stage is so full, 0 to 1."""
+        self._metrics.gauge("queue_fill_ratio").labels(stage).set(ratio)
+
+    def stride(self, node: str, band: str, rows: int) -> None:
+        """A window of a band is cut every so many rows."""
+        self._metrics.gauge("stride_rows").labels(node, band).set(rows)
+
+    def stride_changed(self, node: str, band: str, rows: int, *, was: int, fill: float) -> None:
+        """It is from now on, the queue before the loop being so full, 0 to 1."""
+        self.stride(node, band, rows)
+        is_raised = rows > was
+        self._line(
+            "warning" if is_raised else "info",
+            "stride raised" if is_raised else "stride lowered",
+            ("stride", node, band, is_raised),
+            node=node,
+            band=band,
+            rows=rows,
+            was=was,
+            queue_fill=round(fill, 3),
+        )
+
+    def windows_shed(self, node: str, band: str, count: int) -> None:
+        """So many windows were not looked at because the stride is raised."""
+        self._band(node, band).windows_shed.inc(count)
+
     def bundle_loaded(self, model: str, path: str, device: str) -> None:
         """An encoder was loaded; `model` is its bundle's short hash."""
         info = self._metrics.gauge("model_info")
