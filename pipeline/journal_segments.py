@@ -145,7 +145,7 @@ class _Reading:
         except (pa.ArrowException, OSError) as error:
             self._damaged += 1
             self._missing += seal.entries
-            self._refusal = self._refusal or BadInput(str(error).splitlines()[0])
+            self._refusal = self._refusal or BadInput(str(error).partition("\n")[0])
             return
         for number, entry in enumerate(entries, seal.first_entry):
             if number <= self._after_entry:
