@@ -1,0 +1,318 @@
+"""A store gives back what went in: all of it, in order, nothing twice, whatever it has made of it since."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bandwatch.pipeline.frames import Gap, PsdFrame
+from bandwatch.pipeline.journal import Entry, Note
+from bandwatch.pipeline.store import Store, stored_events, stored_rows
+from bandwatch.pipeline.store_events import as_note
+from bandwatch.pipeline.store_layout import listing
+from bandwatch.tests.jig import same
+
+SECOND = 1_000_000_000
+HOUR, DAY = 3600 * SECOND, 86_400 * SECOND
+START_NS = 20_500 * DAY  # a midnight
+BANDS = [("attic", "srd"), ("attic", "ism"), ("roof", "srd")]
+
+
+def nobody(line: str) -> None:
+    raise AssertionError(f"nothing should be told: {line}")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """What a killed process leaves does not depend on the disk; stores are closed in the end."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    yield
+    while STORES:
+        STORES.pop().close()
+
+
+STORES: list[Store] = []
+
+
+class Clocks:
+    """Both clocks, to be moved by hand; steady unless said otherwise."""
+
+    def __init__(self, utc_ns: int) -> None:
+        self.utc_ns, self.monotonic_ns = utc_ns, 5 * SECOND
+
+    def wait(self, ns: int) -> None:
+        self.utc_ns += ns
+        self.monotonic_ns += ns
+
+
+def opened(directory: Path, clocks: Clocks | None = None, told=nobody, **limits) -> Store:
+    clocks = clocks or Clocks(START_NS)
+    limits = {"most_bytes": 10**10, "most_days": 10_000.0, "keep_free_bytes": 0} | limits
+    store = Store(
+        directory,
+        told=told,
+        utc_ns=lambda: clocks.utc_ns,
+        monotonic_ns=lambda: clocks.monotonic_ns,
+        **limits,
+    )
+    STORES.append(store)
+    return store
+
+
+def row(seq: int, time_ns: int, node: str = "attic", band: str = "srd", bins: int = 16) -> PsdFrame:
+    power_db = np.random.default_rng(seq).normal(-100, 3, bins).astype(np.float32)
+    return PsdFrame(node, band, 7, seq, time_ns, SECOND, 868e6, 1e3, power_db, "dBm/bin", 30.0)
+
+
+def story(count: int, seed: int = 0, step_ns: int = 600 * SECOND) -> list[tuple[int, Entry]]:
+    """Entries of three bands over days: rows, late ones too, gaps, notes; with holes in the numbers."""
+    chance = random.Random(seed)
+    number, told = 0, list[tuple[int, Entry]]()
+    for place in range(count):
+        number += chance.choice([1, 1, 1, 5])
+        time_ns = START_NS + place * step_ns - (3 * DAY if chance.random() < 0.02 else 0)
+        node, band = chance.choice(BANDS[: 2 if place < count * 2 // 3 else 3])
+        kind = chance.random()
+        if kind < 0.7:
+            entry: Entry = row(place, time_ns, node, band)
+        elif kind < 0.85:
+            entry = Gap(node, band, place, chance.choice([None, 4]), 3, "lost", time_ns)
+        else:
+            entry = Note(node, band, time_ns, "verdict", {"segment": 1, "reasons": ["novel", "é"]})
+        told.append((number, entry))
+    return told
+
+
+def batches(entries: Iterable[tuple[int, Entry]]) -> list[tuple[int, list[Entry]]]:
+    """As a recorder gives them: runs of consecutive numbers, ten at most."""
+    found: list[tuple[int, list[Entry]]] = []
+    for number, entry in entries:
+        if found and number == found[-1][0] + len(found[-1][1]) and len(found[-1][1]) < 10:
+            found[-1][1].append(entry)
+        else:
+            found.append((number, [entry]))
+    return found
+
+
+def record(store: Store, entries: list[tuple[int, Entry]], a_segment: int = 40) -> None:
+    """Append entries to the journal, and begin another segment every so often; the last is left open."""
+    for place in range(0, len(entries), a_segment):
+        store.journal.rotate()
+        for number, batch in batches(entries[place : place + a_segment]):
+            store.journal.append(number, batch)
+
+
+def rows_of(entries: list[tuple[int, Entry]], node=None, band=None) -> list[tuple[int, Entry]]:
+    return [
+        (number, entry)
+        for number, entry in entries
+        if not isinstance(entry, Note) and node in (None, entry.node) and band in (None, entry.band)
+    ]
+
+
+def events_of(entries: list[tuple[int, Entry]]) -> list[tuple[int, Note]]:
+    return [(number, as_note(entry)) for number, entry in entries if not isinstance(entry, PsdFrame)]
+
+
+def assert_holds(directory: Path, entries: list[tuple[int, Entry]], told=nobody) -> None:
+    assert same(list(stored_rows(directory, told=told)), rows_of(entries))
+    assert same(list(stored_events(directory, told=told)), events_of(entries))
+
+
+def tidy_all(store: Store, clocks: Clocks, keep_from: int = 2**62) -> None:
+    while store.tidy(keep_from):
+        clocks.monotonic_ns += 1
+
+
+def parquet_files(directory: Path) -> list[str]:
+    return sorted(str(each.relative_to(directory)) for each in directory.rglob("*.parquet"))
+
+
+def test_what_went_in_comes_out_from_the_journal_from_files_and_from_merged_days(tmp_path):
+    entries, clocks = story(600), Clocks(START_NS)
+    store = opened(tmp_path, clocks)
+    record(store, entries)
+    assert_holds(tmp_path, entries)
+    assert not parquet_files(tmp_path)
+    tidy_all(store, clocks, keep_from=0)
+    assert_holds(tmp_path, entries)
+    parts = parquet_files(tmp_path)
+    assert parts
+    assert len(listing(tmp_path).segments) == 15, "what is still needed after a restart is kept"
+    tidy_all(store, clocks)
+    assert_holds(tmp_path, entries)
+    assert len(listing(tmp_path).segments) == 1, "the open one"
+    clocks.wait(100 * DAY)
+    tidy_all(store, clocks)
+    assert_holds(tmp_path, entries)
+    merged = parquet_files(tmp_path)
+    assert len(merged) < len(parts) * 2 / 3
+    assert store.bytes == sum(each.stat().st_size for each in tmp_path.rglob("*.*") if each.name[0] != "s")
+    store.close()
+    again = opened(tmp_path, clocks)
+    assert again.next_entry == entries[-1][0] + 1
+    tidy_all(again, clocks)
+    assert not listing(tmp_path).segments
+    assert_holds(tmp_path, entries)
+    again.close()
+    assert opened(tmp_path, clocks).next_entry == entries[-1][0] + 1
+
+
+def test_days_are_merged_two_hours_after_they_end_and_again_for_late_rows(tmp_path):
+    clocks = Clocks(START_NS + DAY + 2 * HOUR - SECOND)
+    store = opened(tmp_path, clocks)
+    entries: list[tuple[int, Entry]] = [(n, row(n, START_NS + n * HOUR)) for n in range(48)]
+
+    def ranges(day: str) -> list[str]:
+        return [each.name for each in sorted((tmp_path / "rows/attic/srd" / day).iterdir())]
+
+    record(store, entries, a_segment=4)
+    tidy_all(store, clocks)
+    assert len(ranges("2026-02-16")) == 6
+    clocks.wait(SECOND)
+    tidy_all(store, clocks)
+    assert ranges("2026-02-16") == [f"{0:020d}-{23:020d}.parquet"]
+    assert len(ranges("2026-02-17")) == 5, "the last of them is still in the journal"
+    late = [(48, row(90, START_NS + HOUR)), (49, row(91, START_NS + 30 * HOUR))]
+    record(store, late[:1])
+    record(store, late[1:])
+    tidy_all(store, clocks)
+    assert len(ranges("2026-02-16")) == 2, "as long as more may come for that day it is left"
+    store.journal.rotate()
+    tidy_all(store, clocks)
+    assert ranges("2026-02-16") == [f"{0:020d}-{48:020d}.parquet"]
+    assert_holds(tmp_path, entries + late)
+
+
+def test_a_merged_file_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("bandwatch.pipeline.store.MERGED_BYTES", 100_000)
+    clocks = Clocks(START_NS + 9 * DAY)
+    entries: list[tuple[int, Entry]] = [(n, row(n, START_NS + n * SECOND, bins=1024)) for n in range(100)]
+    entries.append((100, row(100, START_NS + 5 * DAY)))
+    store = opened(tmp_path, clocks)
+    record(store, entries, a_segment=10)
+    store.journal.rotate()
+    tidy_all(store, clocks)
+    sizes = [each.size_bytes for each in listing(tmp_path).files][:-1]
+    assert len(sizes) < 8
+    assert max(sizes) < 110_000
+    before = parquet_files(tmp_path)
+    tidy_all(store, clocks)
+    assert parquet_files(tmp_path) == before, "nothing is written again and again"
+    assert_holds(tmp_path, entries)
+
+
+def test_work_is_done_a_little_at_a_time_and_can_be_left_at_any_point(tmp_path):
+    entries, clocks = story(1200, step_ns=60 * SECOND), Clocks(START_NS + 9 * DAY)
+    store = opened(tmp_path, clocks)
+    record(store, entries, a_segment=600)
+    pieces = 0
+    for patience in itertools.count(1):
+        worked = sum(store.tidy(2**62, seconds=0) for _ in range(patience))  # one piece a call
+        pieces += worked
+        assert_holds(tmp_path, entries)
+        store.close()
+        if worked < patience:
+            break
+        store = opened(tmp_path, clocks)
+    assert pieces > 20
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_kill_at_every_file_operation_of_compaction_and_merge_loses_nothing(tmp_path):
+    """A child dies by SIGKILL just before its n-th rename or unlink, for every n."""
+    clocks = Clocks(START_NS + 100 * DAY)
+    entries: list[tuple[int, Entry]] = [
+        (0, row(0, START_NS)),
+        (1, Gap("attic", "srd", 0, 3, None, "lost", START_NS + SECOND)),
+        (3, Note("", "", START_NS + SECOND, "reloaded", {})),
+        (4, row(4, START_NS + HOUR)),
+        (5, row(5, START_NS + DAY)),
+        (6, Gap("attic", "srd", 0, 3, None, "clock", START_NS + DAY)),
+        (9, row(6, START_NS + 2 * DAY)),
+        (10, Gap("attic", "srd", 6, 3, None, "clock", START_NS + 2 * DAY)),
+    ]
+    store = opened(tmp_path / "recorded", clocks)
+    record(store, entries, a_segment=3)
+    store.close()
+    for operation in itertools.count():
+        directory = tmp_path / str(operation)
+        shutil.copytree(tmp_path / "recorded", directory)
+        died = _tidied_by_a_child(directory, clocks, operation)
+        assert_holds(directory, entries)
+        if not died:
+            break
+        store = opened(directory, clocks)
+        assert store.next_entry == entries[-1][0] + 1
+        tidy_all(store, clocks)
+        assert_holds(directory, entries)
+        assert not listing(directory).segments
+        assert not list(directory.rglob("*.part"))
+        shutil.rmtree(directory)
+    assert operation > 15
+
+
+def test_a_kill_at_any_moment_loses_nothing(tmp_path):
+    entries, clocks = story(200), Clocks(START_NS + 100 * DAY)
+    store = opened(tmp_path, clocks)
+    record(store, entries, a_segment=50)
+    store.close()
+    chance = random.Random(1)
+    deaths = 0
+    for patience in itertools.count(1):
+        child = os.fork()
+        if not child:
+            _tidy_and_exit(tmp_path, clocks)
+        time.sleep(chance.random() * 0.02 * patience)
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert_holds(tmp_path, entries)
+        if os.WIFEXITED(status):
+            assert os.WEXITSTATUS(status) == 0
+            break
+        deaths += 1
+    assert deaths > 3
+
+
+def _tidied_by_a_child(directory: Path, clocks: Clocks, deadly_operation: int) -> bool:
+    """Whether it died of the operation; else it did all there was to do."""
+    child = os.fork()
+    if not child:
+        _die_at(deadly_operation)
+        _tidy_and_exit(directory, clocks)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+def _tidy_and_exit(directory: Path, clocks: Clocks) -> None:
+    status = 1
+    try:
+        tidy_all(opened(directory, clocks), clocks)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _die_at(operation: int) -> None:
+    count = itertools.count()
+
+    def deadly(real):
+        def do(*arguments, **options):
+            if Path(arguments[0]).exists() and next(count) == operation:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **options)
+
+        return do
+
+    for name in ("replace", "unlink"):
+        setattr(os, name, deadly(getattr(os, name)))
