@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 from .errors import BadInput
 from .matrix_rows import MatrixRows
+from .readers import headerless_csv
 from .readers.es_sensor_csv import FORMAT as ES_SENSOR
 from .readers.hackrf_sweep_binary import FORMAT as HACKRF_SWEEP_BINARY
 from .readers.hackrf_sweep_csv import FORMAT as HACKRF_SWEEP
 from .readers.hdf5 import Hdf5Matrix
-from .readers.headerless_csv import CsvMatrix
 from .readers.mat_iq import FORMAT as MAT
 from .readers.matrix import Matrix
 from .readers.nist_dat import FORMAT as NIST_DAT
@@ -71,7 +72,10 @@ FORMATS: tuple[Format, ...] = (
     ES_SENSOR,
     RTL_POWER,
     SOAPY_POWER,
-    _matrix_format("csv", (".csv",), lambda path, _: CsvMatrix(path)),
+    dataclasses.replace(
+        _matrix_format("csv", (".csv",), lambda path, _: headerless_csv.CsvMatrix(path)),
+        matches=headerless_csv.matches,
+    ),
 )
 
 

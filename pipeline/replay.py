@@ -195,9 +195,10 @@ def _node(sidecar: Sidecar, facts: RowFacts) -> str:
 
 
 def _band(path: Path, sidecar: Sidecar, reader: FrameReader, channel: int) -> str:
-    """The sidecar's word, the file's, or its name without the suffix; the channel where it has several."""
+    """The sidecar's word, the file's, or its name without suffixes; the channel where it has several."""
     facts = reader.facts
-    name = sidecar.band or (as_name(facts.band) if facts.band else "") or as_name(path.stem)
+    stem = Path(path.stem).stem if path.suffix.lower() == ".zst" else path.stem
+    name = sidecar.band or (as_name(facts.band) if facts.band else "") or as_name(stem)
     iq: IqReader | None = getattr(reader, "iq", None)
     if iq is None or iq.facts.channels == 1:
         return name

@@ -70,10 +70,14 @@ def dated_lines(path: Path, clock: LocalClock, *, look_at_values: bool = True) -
                 yield f"{place}: no line end: its last value may be cut"
 
 
+def begins_dated(head: bytes) -> bool:
+    """Whether a file's first bytes are a date and a time to the second, as columns."""
+    return _DATED.match(head.removeprefix(_BYTE_ORDER_MARK).lstrip()) is not None
+
+
 def first_dated(path: Path, head: bytes) -> DatedLine | None:
     """The first line of a file that starts with a date and a time to the second, if it does."""
-    start = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
-    if not _DATED.match(start):
+    if not begins_dated(head):
         return None
     for line in dated_lines(path, LocalClock(None), look_at_values=False):
         return None if isinstance(line, str) else line

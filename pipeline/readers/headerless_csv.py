@@ -10,11 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
+from .dated_lines import begins_dated
 from .matrix import Values, checked_shape, no_row_times, rows_at_once
 
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
 _NUMBER_BYTES = b"0123456789+-.eE, \t"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def matches(path: Path, head: bytes) -> bool:
+    """Any text; `BadInput` for lines that begin with a date, of which no sidecar makes a matrix."""
+    if begins_dated(head):
+        raise BadInput(
+            f"{path}: line 1 begins with a date, but has not as many values as rtl_power or soapy_power write;"
+            f" if it is theirs say in {path.name}.yaml which: format: rtl_power or soapy_power"
+        )
+    return True
 
 
 class CsvMatrix:

@@ -19,6 +19,7 @@ from bandwatch.pipeline.readers.raw_iq import FORMATS, open_raw_iq
 from bandwatch.pipeline.readers.reader import Opening
 from bandwatch.pipeline.readers.sample_bytes import CF32, CS8, CS16, CU8
 from bandwatch.pipeline.readers.zstd_frames import zstd_frames
+from bandwatch.pipeline.replay import open_recording
 from bandwatch.pipeline.sidecar import Sidecar, read_sidecar
 from bandwatch.tests.recorded import real
 
@@ -174,6 +175,13 @@ def test_memory_is_a_block_not_a_file(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
         assert pa.total_allocated_bytes() <= before
         tracemalloc.stop()
+
+
+def test_a_band_is_called_by_the_name_without_either_suffix(tmp_path):
+    data = bytes(8 * 1024)
+    for name, content in (("attic_433M_250k.cs8", data), ("attic_433M_250k.cs8.zst", at_once(data))):
+        (tmp_path / name).write_bytes(content)
+        assert open_recording(tmp_path / name).band == "attic_433M_250k"
 
 
 def test_a_broken_zstd_leaves_no_memory_behind(tmp_path):

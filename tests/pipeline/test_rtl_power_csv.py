@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandwatch.pipeline.errors import BadInput
+from bandwatch.pipeline.formats import format_of
 from bandwatch.pipeline.frames import Gap, PsdFrame
 from bandwatch.pipeline.readers.dated_lines import LONGEST_LINE_BYTES
 from bandwatch.pipeline.readers.reader import HEAD_BYTES, Identity, Opening
@@ -268,3 +269,9 @@ class TestRecognition:
     )
     def test_others_are_not(self, tmp_path, text):
         assert not self.matches(tmp_path / "other.csv", text)
+
+    def test_lines_with_a_date_and_other_counts_are_not_taken_for_a_matrix(self, tmp_path):
+        path = tmp_path / "power.csv"
+        path.write_text("2026-01-31, 12:00:00, 100000000, 102000000, 500000.00, 20, -1.0, -2.0, -3.0\n")
+        with pytest.raises(BadInput, match=r"power\.csv: line 1 begins with a date, but .*power\.csv\.yaml"):
+            format_of(path, Sidecar(tmp_path / "power.csv.yaml"))
