@@ -22,8 +22,8 @@ def matches(path: Path, head: bytes) -> bool:
     """Any text; `BadInput` for lines that begin with a date, of which no sidecar makes a matrix."""
     if begins_dated(head):
         raise BadInput(
-            f"{path}: line 1 begins with a date, but has not as many values as rtl_power or soapy_power write;"
-            f" if it is theirs say in {path.name}.yaml which: format: rtl_power or soapy_power"
+            f"{path}: line 1 begins with a date, but has not as many values as rtl_power or soapy_power"
+            f" write; if it is theirs say in {path.name}.yaml which: format: rtl_power or soapy_power"
         )
     return True
 
