@@ -45,7 +45,7 @@ def test_it_lasts():
     items = steps(100)
     counts = steps(30, 100, unit="counts")
     several = [*items[:40], gap_of(items[40]), *items[40:60], gap_of(items[60], "gain"), *items[62:], *counts]
-    assert_lasts(lambda: Histories(season_days=0.03), several, moments=range(0, len(several), 3))
+    assert_lasts(lambda: Histories(season_days=0.03), several, moments=range(0, len(several), 7))
 
 
 def test_the_first_history_comes_with_the_24th_step_and_then_one_each_step():

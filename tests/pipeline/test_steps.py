@@ -24,9 +24,10 @@ def test_passes_the_jig():
 
 @pytest.mark.parametrize("reason", ["lost", "clock"])
 def test_it_lasts(reason):
-    items = rows(45, bins=8)
-    retuned = rows(25, bins=12, gain_db=3.0)
-    assert_lasts(lambda: Steps(10), [*items[:14], gap_before(items[15], reason), *items[15:], *retuned])
+    items = rows(35, bins=8)
+    retuned = rows(15, bins=12, gain_db=3.0)
+    items = [*items[:14], gap_before(items[15], reason), *items[15:], *retuned]
+    assert_lasts(lambda: Steps(10), items, moments=[*range(0, 36, 3), 14, 15, 16, 34, 35, 36, 50])
 
 
 def test_a_state_of_other_steps_is_none():
