@@ -54,6 +54,7 @@ class Muting:
         self._names: dict[int, str] = {}
         self._end_ns: int | None = None
         self._told_of: set[RangeMute] = set()
+        self._covering_ranges: dict[int, list[RangeMute]] = {}
 
     def take(self, outputs: Sequence[Output]) -> list[Output]:
         """What is to be given to the sinks instead of these."""
@@ -84,6 +85,7 @@ class Muting:
 
     def words_changed(self) -> list[Output]:
         """Words hold that did not, or no longer do: the names and verdicts that are others now."""
+        self._covering_ranges.clear()
         outputs = self._named()
         for segment in sorted(self._segments):
             outputs += self._given_anew(segment)
@@ -102,6 +104,7 @@ class Muting:
             for start in segment_starts(frame.bins).tolist()
         ]
         self._told_of.clear()
+        self._covering_ranges.clear()
         self._tell_of_narrow_ranges()
         if not first:
             self._segments.clear()
@@ -181,6 +184,11 @@ class Muting:
         )
 
     def _covering(self, segment: int) -> list[RangeMute]:
+        if segment not in self._covering_ranges:
+            self._covering_ranges[segment] = self._find_covering(segment)
+        return self._covering_ranges[segment]
+
+    def _find_covering(self, segment: int) -> list[RangeMute]:
         """The muted ranges that reach into a segment, if together they cover enough of it."""
         if segment >= len(self._segments_hz):
             return []

@@ -30,6 +30,7 @@ _HEAD = """\
 # A running agent reads this file whenever it changes, and notes under `numberings` which models it uses.
 """
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class _Content(Entry, frozen=True):
@@ -128,7 +129,8 @@ def _book(path: Path, plain: Any) -> Book:
 def _write(path: Path, book: Book) -> None:
     """OSError as the system gives it; what was there stays then."""
     content = _Content(VERSION, book.names, book.ranges, book.clusters, book.numberings)
-    text = yaml.safe_dump(msgspec.to_builtins(content), sort_keys=False, allow_unicode=True, width=100)
+    plain = msgspec.to_builtins(content)
+    text = yaml.dump(plain, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=100)
     for left in path.parent.glob(f".{path.name}.*{PART_SUFFIX}"):
         # Of one who was killed: the lock is ours.
         with suppress(OSError):

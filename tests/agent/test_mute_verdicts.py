@@ -3,15 +3,24 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bandwatch.agent.labels import Labels
 from bandwatch.agent.muting import Muting
 from bandwatch.agent.outputs import Fitted, Named, Unfitted
+from bandwatch.agent.route import BandRoute
 from bandwatch.agent.words import Words
 from bandwatch.agent.words_book import ClusterMute, ClusterName, RangeMute, utc
 from bandwatch.agent.words_file import edit_book, words_path
-from bandwatch.pipeline.frames import Verdict
+from bandwatch.pipeline.continuity import Continuity
+from bandwatch.pipeline.frames import Assignment, LevelledRow, Verdict
+from bandwatch.pipeline.histories import Histories
+from bandwatch.pipeline.masks import Mask
+from bandwatch.pipeline.steps import Steps
+from bandwatch.pipeline.windows import Windower
 from bandwatch.tests.every_output import START_NS, assignment, row, verdict
+from bandwatch.tests.jig import rows
 
 # The row of `every_output`: 1024 bins of 187.5 Hz around 868.3 MHz; eight segments of 127 x 187.5 Hz.
 FIRST_HZ = 868.3e6 - 1023 / 2 * 187.5
@@ -73,6 +82,48 @@ def states(outputs: list) -> list[tuple[int, str]]:
 
 def windows(segment: int, *clusters: int) -> list:
     return [assignment(segment, cluster) for cluster in clusters]
+
+
+class Means:
+    """A bundle without a network: the features of a window are its columns' means in 16 groups."""
+
+    name = "means"
+
+    def embed(self, values):
+        return values.reshape(len(values), 128, 16, 8).mean(axis=(1, 3), dtype=np.float32)
+
+    def band_model(self, node: str, band: str) -> None:
+        return None
+
+    def cnn_lstm(self, node: str, band: str) -> None:
+        return None
+
+
+def test_a_whole_route_passes_as_it_came_where_nothing_is_said(scene):
+    labels = Labels(
+        "node",
+        "band",
+        Means(),  # pyright: ignore[reportArgumentType]
+        stride_rows=16,
+        warm_up_windows=24,
+        seed=0,
+        timed=lambda stage, seconds: None,
+        told=print,
+    )
+    route = BandRoute(
+        labels,
+        continuity=Continuity(),
+        mask=Mask(),
+        windower=Windower(16),
+        steps=Steps(60),
+        histories=Histories(),
+    )
+    outputs = [route.push(item) for item in rows(600, bins=140, seed=4)]
+    assert {type(each) for moment in outputs for each in moment} >= {Fitted, Assignment, Verdict, LevelledRow}
+    for moment in outputs:
+        given = scene.take(*moment)
+        assert len(given) == len(moment)
+        assert all(ours is theirs for ours, theirs in zip(given, moment, strict=True))
 
 
 class TestRange:

@@ -323,18 +323,18 @@ class TestModels:
         again.words.use_model("node", "band", "a-384", after="a-96")
         assert again.names == {3: "LoRa"}
 
-    def test_a_hundred_refits_leave_the_file_small_and_the_name_in_place(self, tmp_path, path):
+    def test_forty_refits_leave_the_file_small_and_the_name_in_place(self, tmp_path, path):
         add(path, name(3, "LoRa"))
         agent = Agent(tmp_path, model="m0")
-        for n in range(100):
+        for n in range(40):
             agent.words.use_model("node", "band", f"m{n + 1}", after=f"m{n}")
             agent.look()
         assert agent.names == {3: "LoRa"}
-        assert Agent(tmp_path, model="m100").names == {3: "LoRa"}
+        assert Agent(tmp_path, model="m40").names == {3: "LoRa"}
         assert path.stat().st_size < 2000
 
-    def test_a_hundred_models_fitted_anew_leave_no_trace_without_words(self, tmp_path, path):
-        for n in range(100):
+    def test_forty_models_fitted_anew_leave_no_trace_without_words(self, tmp_path, path):
+        for n in range(40):
             Agent(tmp_path, model=f"m{n}").look()
         assert len(read_book(path).numberings) == 1
 
