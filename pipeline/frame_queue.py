@@ -134,11 +134,11 @@ class FrameQueue:
 
     def _drop_one(self) -> None:
         by_frames = self._frames > self._capacity
-        most = max(lane.frames if by_frames else lane.bytes for lane in self._lanes.values())
-        lane = min(
-            (lane for lane in self._lanes.values() if most == (lane.frames if by_frames else lane.bytes)),
-            key=Lane.oldest_arrival,
-        )
+        lane, most = next(iter(self._lanes.values())), 0
+        for each in self._lanes.values():
+            held = each.frames if by_frames else each.bytes
+            if held > most or (0 < held == most and each.oldest_arrival() < lane.oldest_arrival()):
+                lane, most = each, held
         frames, held_bytes = lane.frames, lane.bytes
         lane.drop_oldest()
         self._frames += lane.frames - frames

@@ -26,6 +26,8 @@ class Lane:
     that follows another of its stream, with nothing of the band between them, replaces it.
     """
 
+    __slots__ = ("_items", "_open_slots", "_overflow", "_told", "bytes", "frames")
+
     def __init__(self) -> None:
         self.frames = 0
         self.bytes = 0
