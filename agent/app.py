@@ -8,33 +8,38 @@ from pathlib import Path
 from threading import Event
 
 from ..config.schema import Settings
-from ..pipeline.publisher import Publisher
 from .core import Core
 from .feeds import Feeds, bands_to_hear, own_bands
 from .intake import DirectIntake, SocketIntake
 from .learned import load_bundle
 from .loop import Loop
 from .memory import Memory
+from .mutings import Mutings
 from .records import Records
 from .reload import Reload
 from .routes import Routes
-from .transport import Frames, Through, local_endpoint, recordings_over, subscribers_to
+from .shedding import Shedding
+from .steering import Steering
+from .transport import Frames, Through, own_publisher, recordings_over, subscribers_to
+from .words import Words
 
 
 def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Settings]) -> None:
     """The agent: sources -> socket -> routes -> metrics and store; `reload` has the settings `read` again."""
     with Core(settings, serve=True, show=True, bands=bands_to_hear(settings)) as core, ExitStack() as parts:
-        bundle = load_bundle(settings, core.telemetry)
+        told, bundle = core.telemetry.bad_input, load_bundle(settings, core.telemetry)
         memory = parts.enter_context(Memory(settings, bundle.name, core.telemetry))
-        endpoint = settings.transport.endpoint or parts.enter_context(local_endpoint())
-        publisher = parts.enter_context(Publisher(endpoint, stop=stop))
+        publisher = parts.enter_context(own_publisher(settings, stop))
         subscribers = parts.enter_context(subscribers_to(publisher.endpoint, settings, core.telemetry))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
         known = memory.recover(routes)
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop, after_ns=known.end_ns))
         intake = SocketIntake(subscribers, check=feeds.check)
         again = Reload(reload, read, settings, bundle, core, routes, memory)
-        loop = Loop(intake, routes, core, stop, live=True, memory=memory, each_turn=[again.turn])
+        mutings = Mutings(Words(memory.directory, bundle.hash, told), told, memory.tell)
+        core.sinks.append(shedding := Shedding(core.telemetry))
+        steering = Steering(intake, routes, memory, reload=again, mutings=mutings, shedding=shedding)
+        loop = Loop(intake, routes, core, stop, live=True, memory=memory, steering=steering)
         core.ready(core.rows if own_bands(settings) else lambda: loop.turns, core.row_seconds)
         loop.run()
 

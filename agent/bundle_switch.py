@@ -10,7 +10,7 @@ from ..pipeline.errors import BadInput
 from .labels import Labels
 from .learned import load_bundle
 from .memory import Memory
-from .outputs import Output, Unfitted
+from .outputs import Fitted, Unfitted
 from .routes import Routes
 from .telemetry import Telemetry
 
@@ -42,7 +42,7 @@ class BundleSwitch:
     def start(self) -> None:
         self._thread.start()
 
-    def finish(self) -> list[Output]:
+    def finish(self) -> list[Fitted | Unfitted]:
         """Use the bundle from the next row on; BadInput where it cannot be used."""
         if self._crash is not None:
             raise RuntimeError("the loading of a bundle crashed") from self._crash
@@ -51,7 +51,7 @@ class BundleSwitch:
         self._memory.keep_all()
         self._memory.use_bundle(self.bundle.name)
         self._routes.use_bundle(self.bundle)
-        outputs: list[Output] = []
+        outputs: list[Fitted | Unfitted] = []
         for route in self._routes:
             labels = self._labels.get((route.node, route.band))
             geometry = route.labels.geometry

@@ -161,9 +161,11 @@ class Disk:
         """Other limits hold from now on."""
         self.keep_free_bytes = limits.keep_free_bytes
         if self.store is not None:
-            self.store.most_bytes = limits.most_bytes
-            self.store.most_days = limits.most_days
-            self.store.keep_free_bytes = limits.keep_free_bytes
+            self.store.limit(
+                most_bytes=limits.most_bytes,
+                most_days=limits.most_days,
+                keep_free_bytes=limits.keep_free_bytes,
+            )
 
     def flush(self) -> None:
         if self.store is not None:

@@ -11,7 +11,9 @@ from .core import Core
 from .intake import Arrival, Intake
 from .memory import Memory
 from .outputs import Output
+from .route import BandRoute
 from .routes import Routes
+from .steering import Steering
 
 MOST_AT_ONCE = 64
 TIMEOUT_SECONDS = 0.2
@@ -20,9 +22,8 @@ TIMEOUT_SECONDS = 0.2
 class Loop:
     """Runs until the intake has ended or `stop` is set; raises what a source died of.
 
-    `live`: rows are of now, and how late they are is measured. `memory` keeps what happens over a restart.
-    `each_turn` is what else has to be done between rows, a few times a second at least. `turns` counts the
-    loop's.
+    `live`: rows are of now, and how late they are is measured. `memory` keeps what happens over a restart,
+    `steering` acts between rows, several times a second. `turns` counts the loop's.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Loop:
         *,
         live: bool,
         memory: Memory | None = None,
-        each_turn: Sequence[Callable[[], list[Output]]] = (),
+        steering: Steering | None = None,
         utc_ns: Callable[[], int] = time_ns,
     ) -> None:
         self._intake = intake
@@ -44,7 +45,7 @@ class Loop:
         self._board = core.board
         self._stop = stop
         self._memory = memory
-        self._each_turn = each_turn
+        self._steering = steering
         # Routes that were recovered: what holds of them is told with their first row.
         self._silent = {(route.node, route.band) for route in routes}
         self._utc_ns = utc_ns
@@ -62,10 +63,8 @@ class Loop:
             depth = self._intake.depth
             self._telemetry.queue_depth("intake", depth)
             self._board.queue_depth("intake", depth)
-            if self._memory is not None:
-                self._memory.turn()
-            for turn in self._each_turn:
-                self._give(turn())
+            if self._steering is not None:
+                self._give(self._steering.turn())
             self._intake.check()
 
     def take(self, item: Arrival) -> None:
@@ -78,17 +77,25 @@ class Loop:
         place = route.continuity.place
         pieces = route.hear(item)
         outputs = [output for piece in pieces for output in route.take(piece)]
+        known = self._standing_of(route, outputs) if isinstance(item, PsdFrame) else []
+        if self._steering is not None:
+            outputs = self._steering.give(item.node, item.band, outputs)
+            known = self._steering.give(item.node, item.band, known)
         if self._memory is not None:
             self._memory.note(route, pieces, outputs, moved=route.continuity.place != place)
-        if (item.node, item.band) in self._silent and isinstance(item, PsdFrame):
-            self._silent.remove((item.node, item.band))
-            outputs += [each for each in route.standing() if each not in outputs]
-        self._give(outputs)
+        self._give([*outputs, *known])
         if isinstance(item, PsdFrame):
             self._telemetry.frames_received(item.node, item.band, 1)
             self._after_windows(item, outputs)
             if not route.labels.warm:
                 self._board.warming(item.node, item.band, *route.labels.warming)
+
+    def _standing_of(self, route: BandRoute, outputs: Sequence[Output]) -> list[Output]:
+        """What held of a recovered band before its first row, less what that row has brought."""
+        if (route.node, route.band) not in self._silent:
+            return []
+        self._silent.remove((route.node, route.band))
+        return [each for each in route.standing() if each not in outputs]
 
     def _give(self, outputs: Sequence[Output]) -> None:
         for output in outputs:

@@ -40,7 +40,7 @@ class Memory:
         self._settings = settings
         self._enabled = settings.store.enabled
         self._telemetry = telemetry
-        directory = settings.store.directory.expanduser()
+        self.directory = directory = settings.store.directory.expanduser()
         self._lock = DirectoryLock(directory)
         self._states = self._states_of(bundle)
         self._schedule = SnapshotSchedule()
@@ -152,8 +152,7 @@ class Memory:
         )
 
     def _states_of(self, bundle: str) -> StateFolder:
-        directory = self._settings.store.directory.expanduser()
-        return StateFolder(directory, bundle, self._telemetry.bad_input)
+        return StateFolder(self.directory, bundle, self._telemetry.bad_input)
 
     def _open_store(self) -> Store:
         from ..pipeline.store import Store
@@ -161,7 +160,7 @@ class Memory:
         self._lock.take()
         store = self._settings.store
         return Store(
-            store.directory.expanduser(),
+            self.directory,
             most_bytes=store.most_bytes,
             most_days=store.most_days,
             keep_free_bytes=store.keep_free_bytes,

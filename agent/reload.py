@@ -14,7 +14,7 @@ from .bundle_switch import BundleSwitch
 from .core import Core
 from .learned import bundle_hash
 from .memory import Memory
-from .outputs import Output
+from .outputs import Fitted, Unfitted
 from .routes import Routes, mask_of
 
 CHANGEABLE = (
@@ -49,7 +49,7 @@ class Reload:
         self._asked = asked
         self._read = read
         self._settings = settings
-        self._bundle = bundle
+        self.bundle = bundle
         self._level = core.log_level
         self._routes = routes
         self._memory = memory
@@ -61,7 +61,7 @@ class Reload:
         """Whether another bundle is on its way."""
         return self._switch is not None
 
-    def turn(self) -> list[Output]:
+    def turn(self) -> list[Fitted | Unfitted]:
         """Do what was asked for, if anything was; outputs are what changed of the bands' models."""
         if self._asked.is_set():
             self._asked.clear()
@@ -72,10 +72,10 @@ class Reload:
         try:
             outputs = switch.finish()
         except BadInput as refusal:
-            self._telemetry.reload_refused(f"{refusal}; the bundle stays {self._bundle.name}")
+            self._telemetry.reload_refused(f"{refusal}; the bundle stays {self.bundle.name}")
             return []
-        self._bundle = switch.bundle
-        self._memory.tell("reloaded", taken=[f"bundle {self._bundle.name}"], kept=[])
+        self.bundle = switch.bundle
+        self._memory.tell("reloaded", taken=[f"bundle {self.bundle.name}"], kept=[])
         return outputs
 
     def _begin(self) -> None:
@@ -111,10 +111,10 @@ class Reload:
             self._telemetry.reload_refused("a bundle is being loaded already; ask again once it is in use")
             return
         try:
-            if bundle_hash(settings.models) == self._bundle.hash:
+            if bundle_hash(settings.models) == self.bundle.hash:
                 return
         except BadInput as refusal:
-            self._telemetry.reload_refused(f"{refusal}; the bundle stays {self._bundle.name}")
+            self._telemetry.reload_refused(f"{refusal}; the bundle stays {self.bundle.name}")
             return
         self._switch = BundleSwitch(settings, self._routes, self._memory, self._telemetry)
         self._switch.start()

@@ -158,6 +158,8 @@ class BandRoute:
             if geometry is not None:
                 self._contest = Contest(self.node, self.band, self._forecasters(geometry.unit))
                 self._contest.restore(state["contest"])
+                for name, reason in self._contest.not_restored.items():
+                    self.labels.told(f"{self.node}/{self.band}: {name} begins anew: {reason}")
             if with_labels:
                 self.labels.restore(state["labels"], geometry)
                 self._judge.restore(state["judge"])

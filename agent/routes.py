@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from ..config.schema import Band, Settings, StreamSource
@@ -21,6 +21,7 @@ from .telemetry import Telemetry
 RADIO_DC_BINS = 3
 # Of bands that nobody asked for, so many are told of: names from the network are without number.
 MOST_TOLD = 64
+_WINDOWS_COST = ("embed", "assign")
 
 
 class Routes:
@@ -38,6 +39,8 @@ class Routes:
         self._only = dict(_wanted(settings)) if only_configured else None
         self._routes: dict[tuple[str, str], BandRoute] = {}
         self._passed_over: set[tuple[str, str]] = set()
+        self.spent: Callable[[str, str, float], None] | None = None
+        """Hears how long each moment's windows of a band took."""
 
     def __iter__(self) -> Iterator[BandRoute]:
         return iter(list(self._routes.values()))
@@ -70,6 +73,10 @@ class Routes:
         """Bands that come from now on are labelled by this bundle."""
         self._bundle = bundle
 
+    def stride_rows(self, band: str) -> int:
+        """Rows between windows as the settings have it."""
+        return self._settings.band(band).segments.stride_rows
+
     def settings_of(self, band: str) -> State:
         """The settings that a band's state rests on."""
         return settings_of(self._settings.band(band), self._settings.models)
@@ -85,7 +92,7 @@ class Routes:
             warm_up_windows=models.warm_up_windows,
             seed=models.seed,
             stride_rows=settings.segments.stride_rows,
-            timed=self._telemetry.stage_timed,
+            timed=partial(self._timed, node, band),
             told=self._telemetry.bad_input,
         )
 
@@ -103,6 +110,11 @@ class Routes:
             steps=Steps(settings.history.step_seconds),
             histories=Histories(settings.history.season_days),
         )
+
+    def _timed(self, node: str, band: str, stage: str, seconds: float) -> None:
+        self._telemetry.stage_timed(stage, seconds)
+        if stage in _WINDOWS_COST and self.spent is not None:
+            self.spent(node, band, seconds)
 
 
 def mask_of(band: Band) -> Mask:

@@ -84,13 +84,13 @@ class Shedding:
         cost = self._costs.setdefault((node, band), _Cost())
         cost.add(seconds, self._monotonic_seconds())
 
-    def take(self, output: Output) -> None:
+    def take(self, item: Output) -> None:
         """Count the windows of a band that are passed over because its stride is raised."""
-        if isinstance(output, LevelledRow | Gap | Assignment):
-            owner = output.frame if isinstance(output, LevelledRow) else output
+        if isinstance(item, LevelledRow | Gap | Assignment):
+            owner = item.frame if isinstance(item, LevelledRow) else item
             stride = self._strides.get((owner.node, owner.band))
             if stride is not None:
-                counted = self._passed_over[owner.node, owner.band].take(output, stride)
+                counted = self._passed_over[owner.node, owner.band].take(item, stride)
                 if counted:
                     self._telemetry.windows_shed(owner.node, owner.band, counted)
 

@@ -33,6 +33,14 @@ def local_endpoint() -> Iterator[str]:
 
 
 @contextmanager
+def own_publisher(settings: Settings, stop: Event) -> Iterator[Publisher]:
+    """What this node's own sources are heard by: at the endpoint of the settings, or at one of its own."""
+    with ExitStack() as parts:
+        endpoint = settings.transport.endpoint or parts.enter_context(local_endpoint())
+        yield parts.enter_context(Publisher(endpoint, stop=stop))
+
+
+@contextmanager
 def subscribers_to(endpoint: str, settings: Settings, telemetry: Telemetry) -> Iterator[list[Subscriber]]:
     """Of this node's own socket and of every stream that the settings name."""
     streams = [band.source.endpoint for band in settings.bands if isinstance(band.source, StreamSource)]

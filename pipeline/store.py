@@ -81,6 +81,10 @@ class Store:
         self.bytes = _bytes_in(found)
         """What journal, rows and events take on the disk, at the latest look."""
 
+    def limit(self, *, most_bytes: int, most_days: float, keep_free_bytes: int) -> None:
+        """Other limits hold from now on."""
+        self._limits = Limits(most_bytes, most_days, keep_free_bytes)
+
     def tidy(self, keep_from_entry: int, seconds: float = TIDY_SECONDS) -> bool:
         """Compact closed segments, merge the days that are over, let go of what is beyond the limits.
 

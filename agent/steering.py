@@ -1,0 +1,64 @@
+"""What acts on the routes between rows: people's words, the load, and settings that are read again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .intake import Intake
+from .memory import Memory
+from .mutings import Mutings
+from .notes import STRIDE
+from .outputs import Output
+from .reload import Reload
+from .routes import Routes
+from .shedding import BandStride, Shedding
+
+
+class Steering:
+    """Called by the loop: `turn` between rows, `give` for outputs of a band before the sinks have them."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        routes: Routes,
+        memory: Memory,
+        *,
+        reload: Reload,
+        mutings: Mutings,
+        shedding: Shedding,
+    ) -> None:
+        self._intake = intake
+        self._routes = routes
+        self._memory = memory
+        self._reload = reload
+        self._mutings = mutings
+        self._shedding = shedding
+        self._bundle = reload.bundle
+        routes.spent = shedding.spent
+        mutings.resume(route.labels.fitted for route in routes)
+
+    def turn(self) -> list[Output]:
+        """What has changed of names, verdicts and models, by other than rows."""
+        self._memory.turn()
+        outputs = self._reload.turn()
+        if self._reload.bundle is not self._bundle:
+            self._bundle = self._reload.bundle
+            self._mutings.use_bundle(self._bundle.hash)
+        given = [each for output in outputs for each in self.give(output.node, output.band, [output])]
+        self._shed()
+        return given + self._mutings.turn()
+
+    def give(self, node: str, band: str, outputs: Sequence[Output]) -> list[Output]:
+        """What is given out instead of what a route put out."""
+        return self._mutings.take(node, band, outputs)
+
+    def _shed(self) -> None:
+        strides = [
+            BandStride(route.node, route.band, self._routes.stride_rows(route.band), route.stride_rows)
+            for route in self._routes
+        ]
+        for change in self._shedding.turn(self._intake.fill, strides):
+            route = self._routes.of(change.node, change.band)
+            if route is not None:
+                route.stride_rows = change.stride_rows
+                self._memory.tell(STRIDE, change.node, change.band, rows=change.stride_rows)
