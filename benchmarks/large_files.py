@@ -191,6 +191,31 @@ def _mat73(path: Path, total: int) -> None:
         raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
 
 
+def _mat5(path: Path, total: int) -> None:
+    """An element has no room for more than 4 GB, whatever is asked for."""
+    part = np.frombuffer(_samples(), "<i2")[::2].astype(np.float32).tobytes()
+    blocks = max(1, min(total, 4_000_000_000) // (2 * len(part)))
+    size, samples = blocks * len(part), blocks * len(part) // 4
+    head = struct.pack("<IIII", 6, 8, 7 | 0x0800, 0) + struct.pack("<IIii", 5, 8, 1, samples)
+    head += struct.pack("<HH4s", 1, 2, b"iq")
+    with path.open("wb") as file:
+        file.write(b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM")
+        file.write(struct.pack("<II", 14, len(head) + 2 * (8 + size)) + head)
+        for _ in ("real", "imaginary"):
+            file.write(struct.pack("<II", 7, size))
+            _repeated(part, size, file.write)
+
+
+def _npz_frames(path: Path, total: int) -> None:
+    """Frames of 1024 complex64, as data sets of modulations have them."""
+    block = np.frombuffer(_samples(), "<i2").astype(np.float32).tobytes()
+    blocks = max(1, total // len(block))
+    head = _npy_header(blocks * len(block) // (8 * BINS)).replace(b"'<f4'", b"'<c8'")
+    with zipfile.ZipFile(path, "w") as archive, archive.open("X.npy", "w", force_zip64=True) as member:
+        member.write(head)
+        _repeated(block, blocks * len(block), member.write)
+
+
 def _parquet(path: Path, total: int) -> None:
     levels = _levels()
 
@@ -245,5 +270,7 @@ FORMATS: dict[str, tuple[str, str | None, Write]] = {
     "sigmf": ("band.sigmf-meta", None, _sigmf),
     "parquet": ("band.parquet", None, _parquet),
     "mat73": ("band.mat", IQ, _mat73),
+    "mat5": ("band.mat", IQ, _mat5),
+    "npz-frames": ("band.npz", IQ, _npz_frames),
     "nist": ("band.dat", None, _nist),
 }
