@@ -16,6 +16,7 @@ from .commands.capture import capture_command
 from .commands.check import check_command
 from .commands.convert import convert_command
 from .commands.devices import devices_command
+from .commands.events import events_command
 from .commands.inspect import inspect_command
 from .commands.mute import mute_command
 from .commands.name import name_command
@@ -46,6 +47,7 @@ app.command("inspect")(inspect_command)
 app.command("convert")(convert_command)
 app.command("check")(check_command)
 app.command("devices")(devices_command)
+app.command("events")(events_command)
 app.command("name")(name_command)
 app.command("mute")(mute_command)
 train.command("clusters")(train_clusters_command)
