@@ -71,7 +71,7 @@ class Memory:
             if found.rows or found.kept:
                 self._telemetry.recovered(len(list(routes)), found.rows, found.seconds)
         self._routes = routes
-        self._recorder.start()
+        self._recorder.start(max(found.kept.values(), default=-1) + 1)
         return found
 
     def note(

@@ -50,8 +50,12 @@ class Recorder:
         """Units that wait to be written."""
         return len(self._waiting)
 
-    def start(self) -> None:
-        """Begin to write; the disk has been opened if it could be."""
+    def start(self, least_number: int) -> None:
+        """Begin to write; the disk has been opened if it could be.
+
+        No entry gets a number below `least_number`: a state may hold entries that the journal lost.
+        """
+        self._next = least_number
         self._take_number()
         self._thread.start()
 

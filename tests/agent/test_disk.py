@@ -215,7 +215,7 @@ def test_what_a_slow_disk_has_no_time_for_is_counted_and_told_in_its_place(tmp_p
 
     disk.append = slow  # type: ignore[method-assign]
     recorder = Recorder(disk, SnapshotSchedule(), flush_seconds=60)
-    recorder.start()
+    recorder.start(0)
     frames = rows(40, bins=60_000)
     sent = 0
     for turn in range(12):
