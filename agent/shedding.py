@@ -13,7 +13,7 @@ from .outputs import Output
 from .telemetry import Telemetry
 
 RAISE_ABOVE = 1 / 4
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 SOON_SECONDS = 10.0
 
 CALM_BELOW = 1 / 20
@@ -51,7 +51,7 @@ class Shedding:
 
     Up: the queue is fuller than 1/4 and will not be below that within 10 s, by how it went since the last
     look: the stride of the band whose windows cost most is doubled, of those that can rise. One look each
-    0.5 s, so that the effect of a change is seen before the next.
+    0.25 s, so that the effect of a change is seen before the next.
 
     Down: the queue has been emptier than 1/20 for 10 s on end: the stride raised last is halved. Where the
     queue then fills again before it has been calm for 60 s, the load is still there, and that calm is asked

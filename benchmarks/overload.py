@@ -1,6 +1,6 @@
 """What becomes of rows that come too fast: the stride rises first, then rows are dropped, all of it counted.
 
-    .venv/bin/python benchmarks/overload.py [--rates 1000 2000 ...] [--seconds 20]
+    .venv/bin/python benchmarks/overload.py [--rates 1000 2000 ...] [--seconds 15]
 
 One band of 1024 bins from a process of its own through a TCP socket into `bandwatch run` as it ships, store
 and server on. The offered rate is swept upward; at the end of each rate `/metrics` say what it brought. The
@@ -46,9 +46,9 @@ logging: {{level: error}}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--rates", type=float, nargs="+", default=[500, 1000, 2000, 3000, 4000, 5000, 6000, 8000]
+        "--rates", type=float, nargs="+", default=[300, 500, 1000, 1500, 2000, 3000, 4000, 6000]
     )
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--publish", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.publish:

@@ -87,8 +87,8 @@ def test_a_queue_fuller_than_a_quarter_doubles_the_stride_of_the_band_that_costs
     bench = Bench(cheap=16, dear=16, idle=16)
     assert bench.turn(0.25, 1.0, cheap=0.1, dear=0.3) == []
     assert bench.turn(0.26, 1.0) == [StrideChange("node", "dear", 32)]
-    assert bench.turn(0.30, 0.3) == [], "too soon to see what it did"
-    assert bench.turn(0.30, 0.3) == [StrideChange("node", "dear", 64)], "0.15 s at its new stride: still more"
+    assert bench.turn(0.30, 0.1) == [], "too soon to see what it did"
+    assert bench.turn(0.30, 0.2) == [StrideChange("node", "dear", 64)], "0.15 s at its new stride: still more"
     assert bench.turn(0.30, 0.6) == [StrideChange("node", "cheap", 32)]
 
 
