@@ -76,7 +76,8 @@ class Labels:
         self._fitter = None
         if self.fitted is not None:
             return [self.fitted]
-        self._fitter = self._new_fitter(geometry)
+        if geometry.segments:
+            self._fitter = self._new_fitter(geometry)
         return [Unfitted(self.node, self.band)] if was_fitted else []
 
     def label(self, windows: list[Window]) -> list[Fitted | Assignment]:

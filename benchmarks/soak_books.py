@@ -102,7 +102,7 @@ class Books:
                 self.lost[item.band, item.reason] += item.lost_rows or 0
                 self._gap(entry, item, pending)
             elif item.kind == "unrecorded":
-                pending.unrecorded += int(item.facts["rows"]) + int(item.facts.get("lost_rows", 0))
+                pending.unrecorded += int(item.facts["rows"]) + int(item.facts["lost_rows"])
         return self
 
     def known(self, band: str) -> tuple[int, int] | None:

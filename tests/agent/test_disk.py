@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bandwatch.agent.disk import Disk, Snapshot
+from bandwatch.agent.disk import Disk, Lost, Snapshot
 from bandwatch.agent.recorder import MOST_WAITING_BYTES, Recorder
 from bandwatch.agent.snapshot_schedule import SnapshotSchedule
 from bandwatch.agent.state import StateFolder
-from bandwatch.pipeline.frames import PsdFrame
+from bandwatch.pipeline.frames import Gap, PsdFrame
 from bandwatch.pipeline.journal import Note
 from bandwatch.pipeline.store import Store
 from bandwatch.pipeline.store_reading import stored_events, stored_rows
@@ -134,6 +134,18 @@ def test_a_full_disk_makes_room_then_stops_and_goes_on_and_every_row_is_accounte
     notes = unrecorded(store)
     assert sum(note.facts["rows"] for note in notes) == heard.unrecorded > 0
     assert all("No space left" in note.facts["reason"] for note in notes)
+
+
+def test_rows_reported_lost_while_nothing_is_recorded_are_told_with_the_others():
+    (row,) = rows(1)
+    gaps = [Gap(row.node, row.band, 0, lost_rows, None, "lost", row.time_ns) for lost_rows in (7, None)]
+    lost = Lost(5, "disk full", row.time_ns)
+    lost.add([row, gaps[0]])
+    later = Lost(7, "disk full", row.time_ns)
+    later.add([row, *gaps])
+    lost.merge(later)
+    (note,) = lost.notes()
+    assert note.facts == {"rows": 2, "lost_rows": 14, "entries": 5, "reason": "disk full"}
 
 
 def test_the_oldest_goes_before_recording_stops(small_disk: Path):

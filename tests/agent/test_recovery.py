@@ -15,7 +15,7 @@ from bandwatch.agent.loop import Loop
 from bandwatch.agent.memory import Memory
 from bandwatch.agent.outputs import Output
 from bandwatch.agent.routes import Routes
-from bandwatch.config.schema import Settings
+from bandwatch.config.schema import Logging, Settings
 from bandwatch.models.bundle import Bundle, write_bundle
 from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
 from bandwatch.pipeline.frames import Assignment, Forecast, Gap, LevelledRow, PsdFrame, Verdict
@@ -175,6 +175,22 @@ def test_a_damaged_state_is_set_aside_and_the_rows_are_read_again(
     expected = [output for each in uninterrupted[500:] for output in each]
     assert same([each for each in outputs if any(same(each, one) for one in expected)], expected)
     assert state.with_name("band.state.damaged").exists()
+
+
+def test_a_band_too_narrow_for_windows_goes_on_too(tmp_path: Path, bundles, capfd):
+    def forecasts(outputs: Sequence[Output]) -> list[Output]:
+        return [output for output in outputs if isinstance(output, Forecast)]
+
+    items = rows(COUNT, bins=16)
+    whole = forecasts(lived(settings_in(tmp_path / "whole"), bundles[0], items, killed=False))
+    settings = settings_in(tmp_path / "parts").model_copy(update={"logging": Logging(level="warning")})
+    before = forecasts(lived(settings, bundles[0], items[:400], killed=False))
+    for file in (tmp_path / "parts" / "journal").iterdir():
+        file.unlink()
+    after = forecasts(lived(settings, bundles[0], items[400:], killed=False))
+    assert len(whole) > len(before) > 0
+    assert same([*before, *(each for each in after if not stood(each, [before]))], whole)
+    assert "not usable" not in capfd.readouterr().err
 
 
 def test_other_settings_mean_other_windows_and_the_rows_are_read_again(tmp_path: Path, bundles):
