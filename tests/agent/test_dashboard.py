@@ -302,8 +302,9 @@ def with_variables(expression: str) -> str:
 
 class TestPrometheus:
     def test_every_query_of_the_dashboard_answers_with_series(self, prometheus):
-        for title, query in queries():
-            assert prometheus.query(with_variables(query)), f"{title}: {query}"
+        # A scrape that a busy machine was too slow for leaves nothing of the moment: the next has it.
+        for _, query in queries():
+            prometheus.wait_for(with_variables(query), deadline_seconds=10)
 
     def test_the_state_timeline_tells_each_state_by_its_number(self, prometheus):
         query = next(query for title, query in queries() if title == "Verdict by segment")
