@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from .durable_file import PART_SUFFIX, new_folder
 from .frames import NS_PER_S, Gap, PsdFrame
 from .journal import Entry, Journal, Segment, read_segment, remove_segment, segments
 from .store_clock import SteadyClock
 from .store_compaction import compact
 from .store_layout import (
-    DAMAGED_SUFFIX,
+    DAMAGED_NAME,
     EVENTS_FOLDER,
     JOURNAL_FOLDER,
     ROWS_FOLDER,
@@ -33,7 +35,7 @@ from .store_version import bring_up_to_date
 
 __all__ = ["Store", "stored_events", "stored_rows"]
 
-SEGMENT_BYTES = 32 * 1024 * 1024
+SEGMENT_BYTES = 16 * 1024 * 1024
 TIDY_SECONDS = 0.25
 RETRY_NS = 60 * NS_PER_S
 
@@ -159,10 +161,12 @@ class Store:
             next(work)
         except StopIteration:
             self._work, self._files = None, None
+            pa.default_memory_pool().release_unused()
         except DamagedFileError as damage:
             self._work, self._files = None, None
-            self._told(f"{damage}; it is set aside as *{DAMAGED_SUFFIX}")
-            damage.path.replace(damage.path.with_name(damage.path.name + DAMAGED_SUFFIX))
+            aside = damage.path.with_name(DAMAGED_NAME.format(damage.path.name))
+            self._told(f"{damage}; it is set aside as {aside.name}")
+            damage.path.replace(aside)
 
     def _compact(self, segment: Segment) -> Iterator[None]:
         yield from compact(segment, self._directory, self._told)

@@ -23,10 +23,10 @@ from .journal import Segment, segments
 from .limits import LATEST_NS, is_name
 
 JOURNAL_FOLDER, ROWS_FOLDER, EVENTS_FOLDER = "journal", "rows", "events"
-DAMAGED_SUFFIX = ".damaged"
+DAMAGED_NAME = "_{}.damaged"  # Arrow passes over names with an underscore first
 DAY_NS = 86_400 * NS_PER_S
 
-_NAME = re.compile(r"(\d{20})-(\d{20})\.parquet(\.damaged)?")
+_NAME = re.compile(r"_?(\d{20})-(\d{20})\.parquet(\.damaged)?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.dataset
 import pytest
 
 from bandwatch.pipeline.errors import BadInput
@@ -190,8 +192,12 @@ def test_a_damaged_file_is_told_of_and_set_aside_and_the_rest_goes_on(tmp_path):
     tidy_all(store, clocks)
     assert len(lines) == 2
     assert all(any(str(victim) in line for line in lines) for victim in victims)
-    assert all(not victim.exists() and Path(f"{victim}.damaged").exists() for victim in victims)
+    assert all(
+        not victim.exists() and victim.with_name(f"_{victim.name}.damaged").exists() for victim in victims
+    )
     assert [n for n, _ in stored_rows(tmp_path, told=nobody)] == found
+    in_files = pa.dataset.dataset(tmp_path / "rows").to_table(columns=["entry"])["entry"].to_pylist()
+    assert set(in_files) <= set(found), "other readers pass over it"
     store.make_room(10**9)
     assert not list(tmp_path.rglob("*.damaged")), "what is set aside counts, and goes with the rest"
 

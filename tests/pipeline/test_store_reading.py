@@ -128,8 +128,11 @@ def test_any_tool_reads_the_folders_as_tables(stored):
     store.journal.rotate()
     tidy_all(store, Clocks(START_NS))
     rows = [(n, e) for n, e in entries if isinstance(e, PsdFrame)]
-    files = sorted(map(str, (directory / "rows").rglob("*.parquet")))
-    table = pa.dataset.dataset(files).to_table(columns=["entry", "band", "seq", "power_db"]).sort_by("entry")
+    table = (
+        pa.dataset.dataset(directory / "rows")
+        .to_table(columns=["entry", "band", "seq", "power_db"])
+        .sort_by("entry")
+    )
     assert table["entry"].to_pylist() == [number for number, _ in rows]
     assert table["seq"].to_pylist() == [each.seq for _, each in rows]
     power = np.stack(table["power_db"].combine_chunks().flatten().to_numpy().reshape(-1, 16))
