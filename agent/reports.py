@@ -1,0 +1,179 @@
+"""What the surroundings of the routes report becomes metrics and log lines: one function an event."""
+
+from __future__ import annotations
+
+import platform
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
+from structlog.typing import FilteringBoundLogger
+
+from .logs import LineLimit
+from .series import BandSeries, Metrics
+
+
+class Reports:
+    """Metrics of `metric_table.METRICS`, registered in `registry`, and log lines: of one kind at most one in
+    five seconds. Safe to call from several threads.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        log: FilteringBoundLogger,
+        *,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # Start times of counters double the series for nothing that Prometheus uses by default.
+        disable_created_metrics()
+        self._log = log
+        self._limit = LineLimit(monotonic_seconds=monotonic_seconds)
+        self._metrics = Metrics(registry)
+        self._bands: dict[tuple[str, str], BandSeries] = {}
+        self._lock = threading.Lock()
+        self._stages: dict[str, Histogram] = {}
+        self._encoder: str | None = None
+
+    def expect(self, node: str, band: str) -> None:
+        """A band that is to be heard: its counters stand at 0 from the start, so that silence shows."""
+        self._band(node, band)
+
+    def frames_received(self, node: str, band: str, count: int) -> None:
+        """`count` rows of a band came in."""
+        self._band(node, band).received.inc(count)
+
+    def frame_ignored(self, node: str, band: str, reason: str) -> None:
+        """A row came twice, late, or of a stream that another has replaced."""
+        self._metrics.counter("frames_ignored_total").labels(node, band, reason).inc()
+
+    def decode_error(self, reason: str, message: str) -> None:
+        """A message was refused; `reason` is one of the few the wire knows, `message` says more."""
+        self._metrics.counter("decode_errors_total").labels(reason).inc()
+        self._line("warning", "message refused", ("decode", reason), reason=reason, message=message)
+
+    def bad_input(self, message: str) -> None:
+        """Something given to the agent cannot be used, and it goes on without; `message` says what."""
+        # Lines that differ in numbers only are of one kind.
+        self._line("warning", "not usable", ("bad_input", re.sub(r"\d+", "0", message)), message=message)
+
+    def stage_timed(self, stage: str, seconds: float) -> None:
+        """One call of a stage took so long."""
+        timer = self._stages.get(stage)
+        if timer is None:
+            timer = self._stages[stage] = self._metrics.histogram("stage_duration_seconds").labels(stage)
+        timer.observe(seconds)
+
+    def latency(self, node: str, band: str, seconds: float) -> None:
+        """A verdict came so long after the end of the last row it rests on."""
+        self._metrics.histogram("frame_latency_seconds").labels(node, band).observe(seconds)
+
+    def queue_depth(self, stage: str, depth: int) -> None:
+        """So many items wait before a stage."""
+        self._metrics.gauge("queue_depth").labels(stage).set(depth)
+
+    def row_stored(self, node: str, band: str) -> None:
+        """A row was recorded."""
+        self._metrics.counter("store_rows_total").labels(node, band).inc()
+
+    def rows_unrecorded(self, node: str, band: str, rows: int) -> None:
+        """Rows could not be recorded."""
+        self._metrics.counter("store_unrecorded_rows_total").labels(node, band).inc(rows)
+
+    def store_bytes(self, size_bytes: int) -> None:
+        """What the store holds."""
+        self._metrics.gauge("store_bytes").set(size_bytes)
+
+    def recording_started(self) -> None:
+        """Rows are recorded from now on."""
+        self._metrics.gauge("store_recording").set(1)
+
+    def recording_stopped(self, reason: str) -> None:
+        """Rows can no longer be recorded; everything else goes on."""
+        self._metrics.gauge("store_recording").set(0)
+        self._log.error("recording stopped", reason=reason)
+
+    def recording_resumed(self) -> None:
+        """Rows are recorded again."""
+        self._metrics.gauge("store_recording").set(1)
+        self._log.info("recording resumed")
+
+    def reloaded(self, taken: list[str], kept: list[str]) -> None:
+        """Settings were read again: which hold now, and which would need a restart."""
+        self._log.info("settings read again", taken=taken)
+        if kept:
+            self._log.warning("needs a restart", kept=kept)
+
+    def reload_refused(self, message: str) -> None:
+        """Settings or a bundle were to be read again and cannot be used."""
+        self._log.error("reload refused", message=message)
+
+    def recovered(self, bands: int, rows: int, seconds: float) -> None:
+        """The agent is where it was before it stopped."""
+        self._log.info("state recovered", bands=bands, rows=rows, seconds=round(seconds, 2))
+
+    def queue_fill(self, stage: str, ratio: float) -> None:
+        """The fullest queue before a stage is so full, 0 to 1."""
+        self._metrics.gauge("queue_fill_ratio").labels(stage).set(ratio)
+
+    def stride(self, node: str, band: str, rows: int) -> None:
+        """A window of a band is cut every so many rows."""
+        self._metrics.gauge("stride_rows").labels(node, band).set(rows)
+
+    def stride_changed(self, node: str, band: str, rows: int, *, was: int, fill: float) -> None:
+        """It is from now on, the queue before the loop being so full, 0 to 1."""
+        self.stride(node, band, rows)
+        is_raised = rows > was
+        self._line(
+            "warning" if is_raised else "info",
+            "stride raised" if is_raised else "stride lowered",
+            ("stride", node, band, is_raised),
+            node=node,
+            band=band,
+            rows=rows,
+            was=was,
+            queue_fill=round(fill, 3),
+        )
+
+    def windows_shed(self, node: str, band: str, count: int) -> None:
+        """So many windows were not looked at because the stride is raised."""
+        self._band(node, band).windows_shed.inc(count)
+
+    def bundle_loaded(self, model: str, path: str, device: str) -> None:
+        """An encoder was loaded; `model` is its bundle's short hash."""
+        info = self._metrics.gauge("model_info")
+        if self._encoder is not None:
+            info.remove("", "", "encoder", self._encoder)
+        self._encoder = model
+        info.labels("", "", "encoder", model).set(1)
+        self._log.info("models loaded", model=model, path=path, device=device)
+
+    def started(self, version: str) -> None:
+        """The agent begins."""
+        info = self._metrics.gauge("build_info")
+        info.labels("bandwatch", version).set(1)
+        info.labels("python", platform.python_version()).set(1)
+        self._log.info("started", version=version)
+
+    def stopped(self, reason: str) -> None:
+        """The agent ends."""
+        self._log.info("stopped", reason=reason, lines_held_back=self._limit.left())
+
+    def _band(self, node: str, band: str) -> BandSeries:
+        series = self._bands.get((node, band))
+        if series is None:
+            with self._lock:
+                series = self._bands.get((node, band)) or BandSeries(self._metrics, node, band)
+                self._bands[node, band] = series
+        return series
+
+    def _line(self, level: str, event: str, kind: tuple[object, ...], **facts: Any) -> None:
+        held_back = self._limit.admit(kind)
+        if held_back is None:
+            return
+        if held_back:
+            facts["held_back"] = held_back
+        getattr(self._log, level)(event, **facts)
