@@ -192,7 +192,10 @@ def _entries(directory: Path, wish: _Wish, told: Tell, after: int = -1) -> Itera
             told(line)
 
     while True:
-        found = listing(directory)
+        try:
+            found = listing(directory)
+        except OSError as error:
+            raise BadInput(f"{directory}: cannot be read: {error.strerror}") from None
         sources: list[StoredFile | Segment] = [each for each in found.live() if wish.of_listed(each)]
         sources += found.segments
         try:

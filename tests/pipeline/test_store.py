@@ -167,6 +167,45 @@ def test_a_kill_at_every_file_operation_of_compaction_and_merge_loses_nothing(tm
     assert operation > 15
 
 
+def test_what_replaces_something_is_on_the_disk_before_that_is_deleted(tmp_path, monkeypatch):
+    """For a power cut: files, and the folders that name them, are forced out in this order."""
+    entries, clocks = story(100), Clocks(START_NS + 100 * DAY)
+    store = opened(tmp_path, clocks)
+    record(store, entries, a_segment=30)
+    on_disk: set[Path] = set()  # contents
+    named: set[Path] = set()  # names
+    replace, unlink = os.replace, os.unlink
+
+    def fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if path.is_dir():
+            named.update(each for each in path.iterdir() if each.is_dir() or each in on_disk)
+        else:
+            on_disk.add(path)
+
+    def renamed(source, target) -> None:
+        assert Path(source) in on_disk
+        on_disk.add(Path(target))
+        named.discard(Path(target))
+        replace(source, target)
+
+    def deleted(path, **options) -> None:
+        path = Path(path)
+        if path.exists() and path.suffix in (".arrows", ".parquet"):
+            files = {each.path for each in listing(tmp_path).files}
+            assert files <= named
+            assert {each.parent for each in files} <= named
+        unlink(path, **options)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", renamed)
+    monkeypatch.setattr(os, "unlink", deleted)
+    tidy_all(store, clocks)
+    assert len(listing(tmp_path).segments) == 1
+    assert len(on_disk) > 10
+    assert_holds(tmp_path, entries)
+
+
 def test_a_kill_at_any_moment_loses_nothing(tmp_path):
     entries, clocks = story(200), Clocks(START_NS + 100 * DAY)
     store = opened(tmp_path, clocks)
