@@ -20,6 +20,10 @@ def event_words(event: Note) -> str:
             return (
                 f"model {facts.get('model')}: {facts.get('clusters')} clusters of {facts['windows']} windows"
             )
+        case "fitted":
+            return f"model {facts.get('model')}: {facts.get('clusters')} clusters, as it was stored"
+        case "stride":
+            return f"a window every {facts.get('rows')} rows"
         case "unrecorded":
             return f"{facts.get('rows')} rows are not in the store: {facts.get('reason')}"
         case _:

@@ -42,6 +42,7 @@ def agent(directory: Path):
         Note("attic", "srd", now - 60 * SECOND, "fitted", {"windows": 96, "clusters": 5, "model": "ab"}),
         Note("roof", "ism", now - 50 * SECOND, "unrecorded", {"rows": 12, "reason": "disk full"}),
         Note("", "", now - 40 * SECOND, "recording", {"state": "resumed"}),
+        Note("roof", "ism", now - 30 * SECOND, "stride", {"rows": 32}),
     ]
     store.journal.append(0, told[:4])
     store.journal.rotate()
@@ -69,6 +70,7 @@ def test_people_read_lines_while_the_agent_writes(capsys):
         ["attic/srd", "fitted", "model ab: 5 clusters of 96 windows"],
         ["roof/ism", "unrecorded", "12 rows are not in the store: disk full"],
         ["-", "recording", "state resumed"],
+        ["roof/ism", "stride", "a window every 32 rows"],
     ]
 
 
@@ -83,6 +85,7 @@ def test_machines_read_json_lines_of_what_they_ask_for(capsys):
         (8, "fitted"),
         (9, "unrecorded"),
         (10, "recording"),
+        (11, "stride"),
     ]
     assert found[1]["reasons"] == ["a new kind"]
     assert (found[2]["reason"], found[2]["lost_rows"], found[2]["lost_samples"]) == ("lost", 3, None)
