@@ -29,8 +29,8 @@ SAME = ("node", "band", "time_ns", "duration_ns", "center_hz", "bin_hz", "unit",
 class Account:
     """Of one stream: counting began with number `first`; `known` is the last row or announcement.
 
-    `rows` were recorded, `lost_rows` reported lost. `unrecorded` were heard and not written, or reported lost
-    while nothing could be written; how many is in the store.
+    `rows` were recorded, `lost_rows` reported lost; `unrecorded` were heard while nothing could be written,
+    and how many they were is in the store.
     """
 
     stream: Stream
@@ -53,10 +53,11 @@ class _Pending:
 
     gaps: list[Gap] = field(default_factory=list)
     unrecorded: int = 0
+    lost_meanwhile: int = 0
 
     @property
     def lost_rows(self) -> int:
-        return sum(gap.lost_rows or 0 for gap in self.gaps)
+        return self.lost_meanwhile + sum(gap.lost_rows or 0 for gap in self.gaps)
 
 
 class Books:
@@ -102,7 +103,8 @@ class Books:
                 self.lost[item.band, item.reason] += item.lost_rows or 0
                 self._gap(entry, item, pending)
             elif item.kind == "unrecorded":
-                pending.unrecorded += int(item.facts["rows"]) + int(item.facts["lost_rows"])
+                pending.unrecorded += int(item.facts["rows"])
+                pending.lost_meanwhile += int(item.facts["lost_rows"])
         return self
 
     def known(self, band: str) -> tuple[int, int] | None:
