@@ -193,7 +193,8 @@ class ParquetFrames:
             if sidecar.band in (None, band) and (sidecar.node in (None, node) or sidecar.band is None)
         ]
         if len(found) != 1 or sidecar.band is None:
-            listed = ", ".join(f"{node}/{band}" for node, band in sorted(pairs)[:10])
+            # As written: a file may hold names with line ends.
+            listed = ", ".join(repr(f"{node}/{band}")[1:-1][:80] for node, band in sorted(pairs)[:10])
             raise BadInput(
                 f"{self._path}: {len(pairs)} bands: {listed};"
                 f" write in {sidecar.path} which: band: NAME (and node)"

@@ -16,7 +16,7 @@ import bandwatch
 
 ROOT = Path(bandwatch.__file__).resolve().parent
 CORPUS = Path(__file__).parent / "corpus"
-MOST_GROWTH_MB = 400
+MOST_GROWTH_MB = 250
 
 
 sys.path.append(str(ROOT / "benchmarks"))

@@ -136,6 +136,13 @@ def test_of_several_bands_the_sidecar_picks_one(tmp_path):
     assert kinds == ["PsdFrame", "Gap", "PsdFrame", "Gap"]
 
 
+def test_names_in_a_file_never_break_a_refusal_into_lines(tmp_path):
+    write_parquet([frame(0), frame(0, band="a\nb" + 500 * "x")], tmp_path / "x.parquet")
+    with pytest.raises(BadInput, match=r"2 bands: attic/a\\nbx{1,80}, attic/srd; write in") as caught:
+        opened(tmp_path / "x.parquet")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("column", "values", "words"),
     [
