@@ -20,7 +20,6 @@ PLANS = (
     BandPlan("wide", bins=1024, row_seconds=0.1, rows_per_second=10.0),
 )
 SETTINGS = {"transport": {"queue_frames": 64}, "models": {"threads": 1, "warm_up_windows": 24}}
-PATIENCE_SECONDS = 180.0
 # So many rows at once: more than the queue and, while the agent stands still, than its socket holds.
 LARGEST_BURST = {"narrow": 20_000, "usual": 8_000, "wide": 3_000}
 
@@ -218,11 +217,9 @@ class Events:
         return self._rig.agent.metric(f"bandwatch_{name}")
 
     def _wait_until(self, what: str, ask: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not ask():
-            if time.monotonic() > deadline:
-                known = {band: self.books.known(band) for band in self._present()}
-                raise AssertionError(
-                    f"no {what}: known {known}, sent {self._present()}; {self.books.faults[:5]}"
-                )
-            time.sleep(0.2)
+        try:
+            self._rig.agent.wait_for(what, ask)
+        except AssertionError as failure:
+            known = {band: self.books.known(band) for band in self._present()}
+            told = f"known {known}, sent {self._present()}; {self.books.faults[:5]}"
+            raise AssertionError(f"{told}\n{failure}") from None
