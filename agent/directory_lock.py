@@ -30,7 +30,9 @@ class DirectoryLock:
         """Raises Failure, with the holder's process id, where another has it; OSError where the disk is
         read-only or full."""
         if self._handle is not None:
-            return
+            if self._is_in_place(self._handle):
+                return
+            self.release()  # of a directory that was deleted: it keeps nobody out
         self._directory.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -51,6 +53,12 @@ class DirectoryLock:
         except OSError:
             # A full disk: who holds the lock cannot be told, but it is held.
             pass
+
+    def _is_in_place(self, handle: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(handle), (self._directory / LOCK_FILE).stat())
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Let go; harmless where nothing is held. The file stays: to delete it would be a race."""

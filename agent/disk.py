@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING
 
 from ..config.schema import Store as StoreLimits
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import Gap, PsdFrame
-from ..pipeline.journal import Entry, Note
+from ..pipeline.frames import PsdFrame
+from ..pipeline.journal import Entry
 from ..pipeline.state import State
 from .failure import Failure
+from .lost_entries import Lost
 from .state import StateFolder
 from .telemetry import Telemetry
 
@@ -26,41 +27,7 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 MORE_ROOM_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class Lost:
-    """Entries that were not recorded, from number `first` on: of each band how many rows and entries, and how
-    many rows those entries reported lost."""
-
-    first: int
-    reason: str
-    since_ns: int
-    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
-    entries: Counter[tuple[str, str]] = field(default_factory=Counter)
-    lost_rows: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    def add(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            self.entries[entry.node, entry.band] += 1
-            self.rows[entry.node, entry.band] += isinstance(entry, PsdFrame)
-            if isinstance(entry, Gap):
-                self.lost_rows[entry.node, entry.band] += entry.lost_rows or 0
-
-    def merge(self, later: Lost) -> None:
-        self.rows += later.rows
-        self.entries += later.entries
-        self.lost_rows += later.lost_rows
-
-    def notes(self) -> list[Note]:
-        """One a band: never more than entries were lost, so that their numbers are free."""
-        return [
-            Note(node, band, self.since_ns, "unrecorded", {
-                "rows": self.rows[node, band], "lost_rows": self.lost_rows[node, band], "entries": count,
-                "reason": self.reason,
-            })
-            for (node, band), count in self.entries.items()
-        ]  # fmt: skip
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +70,10 @@ class Disk:
         self._stopped_by: str | None = None
         self._lost: Lost | None = None
         self._kept: dict[tuple[str, str], int] = {}
+        self._ahead = 0
         self.store: Store | None = None
         self.went_on = False
-        """Recording has gone on after a stop: a new snapshot is needed; for the reader to take back."""
+        """Entries are missing from the journal: a new snapshot is needed; for the reader to take back."""
 
     def open(self) -> None:
         """Open the store where that can be done; said once where not. Raises Failure where another has it."""
@@ -121,12 +89,20 @@ class Disk:
             self._telemetry.recording_started()
 
     def append(self, first: int, entries: Sequence[Entry]) -> None:
-        """Write consecutive entries, or count them as lost."""
+        """Write consecutive entries, or count them as lost.
+
+        `first` is the recorder's number. Where the store has seen higher ones, because it could only be
+        opened late, those on the disk run ahead of the recorder's from then on.
+        """
         now_seconds = self._monotonic_seconds()
         waits = self._stopped_by is not None and now_seconds < self._retry_at
-        if not waits and self._has_room() and self._write_lost() and self._try(first, entries):
-            self._went_on()
-            return
+        try:
+            if not waits and self._has_room() and self._write_lost() and self._try(first, entries):
+                self._went_on()
+                return
+        except Exception as error:  # noqa: BLE001 - recording may fail in any way, the agent may not
+            self._stop(f"{self._directory}: {error!r}")
+            self.close()
         if not waits:
             self._retry_at = now_seconds + RETRY_SECONDS
         lost = Lost(first, self._stopped_by or "disk", self._utc_ns())
@@ -144,31 +120,34 @@ class Disk:
 
     def write_losses(self) -> None:
         """Tell the journal of what was lost, if it can be told now."""
-        if self._stopped_by is None:
-            self._write_lost()
+        if self._lost is not None:
+            self._guarded(lambda: self._has_room() and self._write_lost())
 
     def keep(self, snapshot: Snapshot) -> int:
         """Write a band's state, after the entries it rests on; its size, 0 where it cannot be written."""
         if self._stopped_by is not None or self.store is None:
             return 0
+        entry = snapshot.entry + self._ahead
         try:
             self.store.journal.flush()
             size = snapshot.folder.write(
-                snapshot.node, snapshot.band, snapshot.entry, snapshot.settings, snapshot.state
+                snapshot.node, snapshot.band, entry, snapshot.settings, snapshot.state
             )
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - recording may fail in any way, the agent may not
+            reason = error.strerror if isinstance(error, OSError) else None
             self._telemetry.bad_input(
-                f"{snapshot.node}/{snapshot.band}: its state cannot be kept: {error.strerror or error}"
+                f"{snapshot.node}/{snapshot.band}: its state cannot be kept: {reason or repr(error)}"
             )
             return 0
-        self._kept[snapshot.node, snapshot.band] = snapshot.entry
+        self._kept[snapshot.node, snapshot.band] = entry
         return size
 
     def limit(self, limits: StoreLimits) -> None:
         """Other limits hold from now on."""
         self.keep_free_bytes = limits.keep_free_bytes
-        if self.store is not None:
-            self.store.limit(
+        store = self.store
+        if store is not None:
+            store.limit(
                 most_bytes=limits.most_bytes,
                 most_days=limits.most_days,
                 keep_free_bytes=limits.keep_free_bytes,
@@ -187,11 +166,6 @@ class Disk:
         more = self._guarded(lambda: store.tidy(keep_from))
         self._telemetry.store_bytes(store.bytes)
         return bool(more)
-
-    def fail(self, error: Exception) -> None:
-        """Writing went wrong in a way that nobody foresaw: the store is closed, and opened again later."""
-        self._stop(f"{self._directory}: {error!r}")
-        self.close()
 
     def known_bands(self, kept: dict[tuple[str, str], int]) -> None:
         """Bands and the entries their states hold: the journal after them is needed."""
@@ -215,6 +189,10 @@ class Disk:
         if self._stopped_by is None and now_seconds < self._look_at:
             return True
         self._look_at = now_seconds + LOOK_SECONDS
+        if not _is_there(store, self._directory):
+            self._stop(f"{self._directory}: its files are gone")
+            self.close()
+            return False
         try:
             if self._free_bytes() < self.keep_free_bytes:
                 store.make_room(self.keep_free_bytes - self._free_bytes())
@@ -239,18 +217,22 @@ class Disk:
         if not self._try(self._lost.first, self._lost.notes()):
             return False
         self._lost = None
+        self.went_on = True
         return True
 
     def _try(self, first: int, entries: Sequence[Entry]) -> bool:
         store = self.store
         if store is None or not entries:
             return store is not None
+        self._ahead = max(self._ahead, store.next_entry - first)
         for last_chance in (False, True):
             try:
-                store.journal.append(first, entries)
+                store.journal.append(first + self._ahead, entries)
             except OSError as error:
+                # On a disk that fails in another way, what is stored would be deleted in vain.
+                makes_room = error.errno in _FULL and not last_chance
                 try:
-                    made = 0 if last_chance else store.make_room(MORE_ROOM_BYTES)
+                    made = store.make_room(MORE_ROOM_BYTES) if makes_room else 0
                 except OSError:
                     made = 0
                 if not made:
@@ -282,5 +264,10 @@ class Disk:
     def _went_on(self) -> None:
         if self._stopped_by is not None:
             self._stopped_by = None
-            self.went_on = True
             self._telemetry.recording_resumed()
+
+
+def _is_there(store: Store, directory: Path) -> bool:
+    """Whether what is written is in the directory: a file that was deleted takes anything."""
+    segment = store.journal.open_segment
+    return directory.exists() if segment is None else segment.exists()

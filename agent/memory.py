@@ -90,11 +90,12 @@ class Memory:
         """Take the state of one band, if one is due."""
         if self._routes is None:
             return
-        if not self._to_keep and self._schedule.due:
-            self._schedule.begin()
-            self._to_keep.extend(self._routes)
-        if self._to_keep:
-            self._keep(self._to_keep.popleft())
+        if not self._recorder.keeps:
+            if not self._to_keep and self._schedule.due:
+                self._schedule.begin()
+                self._to_keep.extend(self._routes)
+            if self._to_keep:
+                self._keep(self._to_keep.popleft())
         self._telemetry.queue_depth("store", self._recorder.depth)
 
     def flush(self) -> None:
@@ -140,9 +141,12 @@ class Memory:
         # After an error nobody knows whether the states are sound; the journal is.
         if kind is None and self._routes is not None:
             self.keep_all()
-        if self._routes is not None and not self._recorder.close():
+        if self._routes is None:
+            self._disk.close()
+        elif not self._recorder.close():
+            # Whoever touches the disk now waits, too: it is left, and the lock with it, to the process's end.
             self._telemetry.recording_stopped("the disk did not answer at the end")
-        self._disk.close()
+            return
         self._lock.release()
 
     def _keep(self, route: BandRoute) -> None:

@@ -11,7 +11,8 @@ from time import time_ns
 from ..pipeline.frames import PsdFrame
 from ..pipeline.journal import Entry
 from ..pipeline.state import State
-from .disk import Disk, Lost, Snapshot
+from .disk import Disk, Snapshot
+from .lost_entries import Lost
 from .snapshot_schedule import SnapshotSchedule
 from .state import StateFolder
 
@@ -20,7 +21,7 @@ WRITE_BYTES = 4 * 1024 * 1024
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 ENTRY_BYTES = 512  # of memory, beside a row's values
 TIDY_SECONDS = 2.0
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS = 3.0
 
 _Waiting = tuple[int, list[Entry]] | Snapshot | Lost
 
@@ -40,7 +41,7 @@ class Recorder:
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._next = 0
-        self._numbered = False
+        self._snapshots = 0
         self._closing = False
         self._written_wanted = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -50,13 +51,18 @@ class Recorder:
         """Units that wait to be written."""
         return len(self._waiting)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether a state waits to be written: it takes much memory, and so one is enough."""
+        return self._snapshots > 0
+
     def start(self, least_number: int) -> None:
         """Begin to write; the disk has been opened if it could be.
 
         No entry gets a number below `least_number`: a state may hold entries that the journal lost.
         """
-        self._next = least_number
-        self._take_number()
+        store = self._disk.store
+        self._next = least_number if store is None else max(least_number, store.next_entry)
         self._thread.start()
 
     def record(self, unit: Sequence[Entry]) -> None:
@@ -83,6 +89,7 @@ class Recorder:
     def snapshot(self, folder: StateFolder, node: str, band: str, settings: State, state: State) -> None:
         """Keep a band's state, which holds all that has been recorded so far."""
         with self._changed:
+            self._snapshots += 1
             self._waiting.append(Snapshot(folder, node, band, self._next - 1, settings, state))
 
     def flush(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
@@ -111,11 +118,7 @@ class Recorder:
                 closing, asked = self._closing, self._written_wanted
                 waiting, self._waiting = self._waiting, deque()
                 taken_bytes = self._waiting_bytes
-            try:
-                self._write(waiting)
-            except Exception as error:  # noqa: BLE001 - recording may fail in any way, the agent may not
-                self._disk.fail(error)
-            waiting.clear()
+            self._write(waiting)
             with self._changed:
                 self._waiting_bytes -= taken_bytes
                 if asked:
@@ -148,16 +151,10 @@ class Recorder:
                 self._disk.lose(item)
             else:
                 self._schedule.kept(self._disk.keep(item))
+                with self._changed:
+                    self._snapshots -= 1
         if batch:
             self._disk.append(first, batch)
         if self._disk.went_on:
             self._disk.went_on = False
             self._schedule.want()
-        self._take_number()
-
-    def _take_number(self) -> None:
-        """A store that could only be opened late has numbers of its own: ours go on behind them."""
-        if not self._numbered and self._disk.store is not None:
-            with self._changed:
-                self._numbered = True
-                self._next = max(self._next, self._disk.store.next_entry)

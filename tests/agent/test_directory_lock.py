@@ -1,6 +1,7 @@
 """One agent a state directory: the second is told whose it is, and a dead one holds nothing."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,4 +52,19 @@ def test_it_can_be_taken_again_once_let_go(tmp_path: Path):
     first.release()
     second.take()
     assert second.held
+    second.release()
+
+
+def test_one_whose_directory_was_deleted_keeps_nobody_out_and_is_taken_again(tmp_path: Path):
+    directory = tmp_path / "store"
+    first, second = DirectoryLock(directory), DirectoryLock(directory)
+    first.take()
+    shutil.rmtree(directory)
+    first.take()
+    with pytest.raises(Failure, match=str(os.getpid())):
+        second.take()
+    shutil.rmtree(directory)
+    second.take()
+    with pytest.raises(Failure, match=str(os.getpid())):
+        first.take()
     second.release()

@@ -1,8 +1,12 @@
 """A full disk, a read-only disk, a disk that is too slow: labelling goes on, losses are told, and recording
 goes on by itself."""
 
+import errno
+import os
+import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bandwatch.agent.disk import Disk, Lost, Snapshot
+from bandwatch.agent.disk import Disk, Snapshot
+from bandwatch.agent.lost_entries import Lost
 from bandwatch.agent.recorder import MOST_WAITING_BYTES, Recorder
 from bandwatch.agent.snapshot_schedule import SnapshotSchedule
 from bandwatch.agent.state import StateFolder
@@ -243,3 +248,100 @@ def test_what_a_slow_disk_has_no_time_for_is_counted_and_told_in_its_place(tmp_p
     assert heard.unrecorded > 0
     assert sum(note.facts["rows"] for note in unrecorded(tmp_path)) == heard.unrecorded
     assert seqs(tmp_path)[-1] == 9999
+
+
+def test_a_store_that_could_only_be_opened_late_goes_on_behind_its_own_numbers(tmp_path: Path):
+    before = disk_on(tmp_path, Heard())
+    before.append(0, blocks(1)[0])
+    before.close()
+    heard, opens = Heard(), iter([False, False, True])
+
+    def opened() -> Store:
+        if not next(opens):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return Store(tmp_path, most_bytes=10**10, most_days=30, keep_free_bytes=0, told=pytest.fail)
+
+    disk = Disk(opened, tmp_path, heard, keep_free_bytes=0, monotonic_seconds=Clock())  # type: ignore[arg-type]
+    disk.open()
+    folder = StateFolder(tmp_path, "bundle", pytest.fail)
+    disk.append(0, [replace(frame, seq=frame.seq + 100) for frame in blocks(1)[0]])
+    for attempt in range(1, 16):
+        disk.append(25 * attempt, [replace(frame, seq=1000 * attempt) for frame in blocks(1)[0][:1]])
+    assert disk.keep(Snapshot(folder, "node", "band", 25 * 15, {}, {})) > 0
+    assert heard.lines[1:] == ["started", "resumed"]
+    assert heard.stored + heard.unrecorded == 25 + 15
+    stored = [number for number, _ in stored_rows(tmp_path, told=pytest.fail)]
+    assert stored == sorted(set(stored))
+    assert len(stored) == 25 + heard.stored
+    kept = folder.read("node", "band", {})
+    assert kept is not None
+    assert kept.entry == stored[-1]
+    assert sum(note.facts["rows"] for note in unrecorded(tmp_path)) == heard.unrecorded > 0
+    disk.close()
+
+
+def test_a_disk_that_fails_loses_nothing_of_what_is_stored(tmp_path: Path):
+    heard = Heard()
+    disk = disk_on(tmp_path, heard)
+    assert disk.store is not None
+    number = 0
+    for batch in blocks(4):
+        disk.append(number, batch)
+        disk.store.journal.rotate()
+        number += 25
+
+    def fails(first: int, entries: list) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    disk.store.journal.append = fails  # type: ignore[method-assign]
+    disk.append(number, blocks(1)[0])
+    assert "Input/output error" in heard.lines[-1]
+    assert len(seqs(tmp_path)) == 100
+
+
+def test_what_cannot_be_written_for_a_reason_nobody_foresaw_is_counted(tmp_path: Path):
+    heard = Heard()
+    disk = disk_on(tmp_path, heard)
+    (row, *others) = blocks(1)[0]
+    disk.append(0, [row, Note("node", "band", 0, "row", {})])  # no note is of that kind
+    assert heard.lines[-1].startswith("stopped: ")
+    for number, other in enumerate(others, 2):
+        disk.append(number, [other])
+    disk.close()
+    assert heard.lines[-2:] == ["started", "resumed"]
+    assert heard.stored + heard.unrecorded == 25
+    assert sum(note.facts["rows"] for note in unrecorded(tmp_path)) == heard.unrecorded
+
+
+def test_a_store_that_somebody_deletes_begins_anew(tmp_path: Path):
+    heard = Heard()
+    store = tmp_path / "store"
+    disk = disk_on(store, heard)
+    frames = [frame for batch in blocks(2) for frame in batch]
+    disk.append(0, frames[:10])
+    shutil.rmtree(store)
+    for number, frame in enumerate(frames[10:], 10):
+        disk.append(number, [frame])
+    disk.close()
+    said = [line.split(":")[0] for line in heard.lines if not line.startswith(str(store))]
+    assert said == ["started", "stopped", "started", "resumed"]
+    kept = seqs(store)
+    assert kept[-1] == frames[-1].seq
+    assert sum(note.facts["rows"] for note in unrecorded(store)) == heard.unrecorded > 0
+
+
+def test_a_disk_that_hangs_holds_up_neither_the_end_nor_the_memory(tmp_path: Path):
+    heard = Heard()
+    disk = disk_on(tmp_path, heard)
+    gate = threading.Event()
+    disk.append = lambda first, entries: gate.wait(30)  # type: ignore[method-assign]
+    recorder = Recorder(disk, SnapshotSchedule(), flush_seconds=60)
+    recorder.start(0)
+    assert not recorder.keeps
+    recorder.record(rows(1))
+    recorder.snapshot(StateFolder(tmp_path, "bundle", pytest.fail), "node", "band", {}, {})
+    assert recorder.keeps
+    begun = time.monotonic()
+    assert not recorder.close()
+    assert time.monotonic() - begun < 4
+    gate.set()
