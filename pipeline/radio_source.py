@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
+from .block_dates import BlockDates
 from .errors import BadInput
 from .frames import NS_PER_S, Gap, IqBlock, PsdFrame
 from .psd_rows import PsdRows
@@ -21,10 +22,11 @@ _GAIN_POLL_SECONDS = 1.0
 class RadioSource:
     """Iterate for `PsdFrame | Gap`; `blocks` gives the IQ itself.
 
-    Time is the host's UTC (`clock_ns`) at the start of the stream and the count of samples from then on;
-    it starts again where samples were lost and none can say how many, and where the host's clock and the
-    count are more than `clock_limit_seconds` apart (a gap `clock`). The device's own time is used only to
-    count the samples that an overflow lost.
+    Time is the host's UTC (`clock_ns`) at the start of the stream and the count of samples from then on,
+    at a rate that follows the host's clock by up to 500 ppm (`SampleClock`); it starts again where samples
+    were lost and none can say how many, and where the host's clock and the count are more than
+    `clock_limit_seconds` apart (a gap `clock`). The device's own time is used only to count the samples
+    that an overflow lost.
 
     An overflow is normal: it is counted in `overflows`, ends the row, and the source goes on. The next
     row's `lost_samples` is their number, or 1 where it cannot be known (None in the gap). Under automatic
@@ -74,14 +76,15 @@ class RadioSource:
         self._stop.set()
 
     def __iter__(self) -> Iterator[PsdFrame | Gap]:
-        rows = PsdRows(self._spectrum)
+        rows, dates = PsdRows(self._spectrum), BlockDates()
         with closing(self.blocks()) as blocks:
             for item in blocks:
                 if isinstance(item, Gap):
-                    yield self._between_rows(item, rows)
+                    yield self._between_rows(item, rows, dates.end_ns)
                     rows.gap(item)
+                    dates.break_off()
                 else:
-                    yield from rows.push(item)
+                    yield from map(dates.dated, rows.push(dates.counted(item)))
 
     def blocks(self) -> Generator[IqBlock | Gap]:
         """The samples themselves as they come, and the gaps between them."""
@@ -137,7 +140,7 @@ class RadioSource:
                 asked_at = now
                 blocks.changed(radio.read_back())
 
-    def _between_rows(self, gap: Gap, rows: PsdRows) -> Gap:
+    def _between_rows(self, gap: Gap, rows: PsdRows, end_ns: int | None) -> Gap:
         """A gap between blocks as one between rows: what waited for a row is lost with it."""
         lost_rows = None
         if gap.lost_samples is not None:
@@ -146,5 +149,5 @@ class RadioSource:
             gap,
             after_seq=rows.next_seq - 1,
             lost_rows=lost_rows,
-            time_ns=gap.time_ns if rows.end_ns is None else rows.end_ns,
+            time_ns=gap.time_ns if end_ns is None else end_ns,
         )

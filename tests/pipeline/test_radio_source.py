@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bandwatch.pipeline.continuity import Continuity
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Gap
 from bandwatch.pipeline.psd import PowerSpectrum
@@ -32,6 +33,15 @@ def around_gaps(heard):
     """Each gap between two frames, with those frames."""
     triples = zip(heard.items, heard.items[1:], heard.items[2:], strict=False)
     return [(before, gap, after) for before, gap, after in triples if isinstance(gap, Gap)]
+
+
+def route_gaps(heard):
+    """What the route makes of the source's rows and of the gaps that travel."""
+    continuity = Continuity()
+    passed = [
+        continuity.gap(item) if isinstance(item, Gap) else continuity.push(item) for item in heard.items
+    ]
+    return [item for items in passed for item in items if isinstance(item, Gap)]
 
 
 def test_a_tone_is_found_at_its_frequency_and_level(radio_worker):
@@ -276,6 +286,28 @@ def test_a_loss_outweighs_a_change_of_gain(radio_worker):
     assert heard.overflows == len([gap for gap in heard.gaps if gap.reason == "overflow"])
 
 
+def test_hours_of_a_crystal_100_ppm_off_are_one_run_of_rows(radio_worker):
+    # Reads of 5 s, up to 2 ms late, of a receiver of 1 kS/s; rows of a minute. By the count alone the host
+    # would be half a second off each 83 minutes.
+    crystal_ppm = 100
+    late_ns = np.random.default_rng(0).integers(0, 2_000_000, 6 * 720 + 1)
+    read_ns = 5 * SECOND + 5000 * crystal_ppm
+    heard = radio_worker.run(
+        listen,
+        "bare=1,mtu=5000",
+        settings={"sample_rate_hz": 1e3},
+        spectrum={"bins": 8, "overlap": 0.0, "frames_per_row": 7500},
+        clock=[NOW_NS + k * read_ns + int(late) for k, late in enumerate(late_ns)],
+        until=6 * 60,
+    )
+    assert heard.gaps == []
+    assert route_gaps(heard) == []
+    assert [frame.seq for frame in heard.frames] == list(range(360))
+    off_ns = [f.time_ns - (NOW_NS - read_ns + 12 * read_ns * f.seq) for f in heard.frames]
+    assert np.abs(off_ns).max() < 10e6
+    assert np.abs(off_ns[20:]).max() < 3e6
+
+
 @pytest.mark.parametrize(
     ("from_ns", "leap_ns"),
     [(NOW_NS, 3600 * SECOND), (NOW_NS, -3600 * SECOND), (NOW_NS, -SECOND), (SECOND // 10, NOW_NS)],
@@ -294,6 +326,7 @@ def test_a_host_clock_that_is_set_is_followed_with_a_gap(radio_worker, from_ns, 
     )
     [gap] = heard.gaps
     assert (gap.reason, gap.lost_samples) == ("clock", 0)
+    assert route_gaps(heard) == [gap]
     at = heard.items.index(gap)
     step_ns = heard.items[at + 1].time_ns - heard.items[at - 1].end_ns
     assert step_ns == pytest.approx(leap_ns, abs=SECOND // 2)
