@@ -32,7 +32,7 @@ class SampleClock:
     Critically damped, with a time constant of 100 s: a crystal x ppm off is at most 0.05 x ms behind, for
     some minutes after the start; then its drift is known, and kept over every start. While r is at its
     bound the drift does not learn, so that a small step of the host's clock is slewed (0.3 s in ten
-    minutes, and ten more until the last few ms are gone) and not taken for a drift. Noise of n ms in e
+    minutes to the last 25 ms, in seventeen to the last one) and not taken for a drift. Noise of n ms in e
     moves r by 20 n ppm. Dates never step and never go back. They are whole numbers of so small a part of
     a nanosecond that no length of a sample is rounded, and only what is given out is.
 
