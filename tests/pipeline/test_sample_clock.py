@@ -163,6 +163,20 @@ def test_a_drift_that_was_learned_is_kept_over_starts_and_losses():
     assert np.abs(stamps - true_ns).max() < 0.2 * MS
 
 
+@pytest.mark.parametrize(("counted", "most_ms"), [(True, 45), (False, 1)])
+def test_what_is_being_taken_out_is_left_at_a_loss(counted, most_ms):
+    clock, from_s = learned(0.0)
+    step_ns = 20 * MS
+    read_on(clock, 20, from_s=from_s, host_step_ns=step_ns)  # it makes that up, at hundreds of ppm
+    if counted:
+        clock.skip(1024 * 600)
+    else:
+        clock.start_again(1024.0)
+    stamps, true_ns = read_on(clock, 10, from_s=from_s + 620, host_step_ns=step_ns)
+    # The drift has learned a hundredth of 20 ms in ten seconds from it, twice: 40 ppm.
+    assert np.abs(stamps - true_ns - step_ns).max() < most_ms * MS
+
+
 # A host's clock that is set or slewed
 
 
