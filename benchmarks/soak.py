@@ -76,14 +76,14 @@ def _events(folder: Path, count: int, seed: int, stop_seconds: float) -> bool:
             )
         books = events.finish()
         print(f"events, seed {seed}: {dict(events.counts)}; {events.calm_checks} times /metrics = store\n")
-        print(_table(books))
+        print(_table(books, Counter(stream.band for stream in rig.truth.streams())))
         return _all_held([*books.faults, *rig.damage])
 
 
-def _table(books: Books) -> str:
-    """A line a band."""
+def _table(books: Books, published: Counter[str]) -> str:
+    """A line a band; `published` is how many streams each had. Some lived while no agent did."""
     lines = [
-        "| band | streams | published | recorded | reported lost | unrecorded | unheard |",
+        "| band | streams heard | published | recorded | reported lost | unrecorded | unheard |",
         "|---|---|---|---|---|---|---|",
     ]
     for band in sorted({account.stream.band for account in books.accounts}):
@@ -96,7 +96,7 @@ def _table(books: Books) -> str:
             sums["unrecorded"] += account.unrecorded
             sums["unheard"] += books.unheard(account)
         lines.append(
-            f"| {band} | {len(accounts)} | {sums['published']:,} | {sums['rows']:,} | {sums['lost']:,} | "
+            f"| {band} | {len(accounts)} of {published[band]} | {sums['published']:,} | {sums['rows']:,} | {sums['lost']:,} | "
             f"{sums['unrecorded']:,} | {sums['unheard']:,} |"
         )
     return "\n".join(lines)
