@@ -95,10 +95,9 @@ def _table(books: Books, published: Counter[str]) -> str:
             sums["lost"] += account.lost_rows
             sums["unrecorded"] += account.unrecorded
             sums["unheard"] += books.unheard(account)
-        lines.append(
-            f"| {band} | {len(accounts)} of {published[band]} | {sums['published']:,} | {sums['rows']:,} | {sums['lost']:,} | "
-            f"{sums['unrecorded']:,} | {sums['unheard']:,} |"
-        )
+        cells = [sums[name] for name in ("published", "rows", "lost", "unrecorded", "unheard")]
+        figures = " | ".join(f"{cell:,}" for cell in cells)
+        lines.append(f"| {band} | {len(accounts)} of {published[band]} | {figures} |")
     return "\n".join(lines)
 
 
