@@ -18,6 +18,7 @@ from bandwatch.pipeline.parquet_writer import write_parquet
 
 BINS = 1024
 BLOCK_ROWS = 4096
+_WRITE_CACHE_BYTES = 256 * 1024 * 1024
 MATRIX = "start: 2026-01-31T12:00:00Z\nstep_seconds: 0.2\nfirst_hz: 868e6\nbin_hz: 1000\nunit: dBm/bin\n"
 IQ = "start: 2026-01-31T12:00:00Z\nsample_rate_hz: 2e6\ncenter_hz: 868e6\n"
 
@@ -77,12 +78,16 @@ def _npz(compression: int) -> Write:
     return write
 
 
-def _hdf5(path: Path, total: int) -> None:
-    levels = _levels()
-    with h5py.File(path, "w") as file:
-        rows = file.create_dataset("power", (_rows(total), BINS), "f4", chunks=(64, BINS))
-        for first in range(0, len(rows), BLOCK_ROWS):
-            rows[first : first + BLOCK_ROWS] = levels
+def _hdf5(chunk_rows: int, deflate: int | None = None) -> Write:
+    def write(path: Path, total: int) -> None:
+        levels = _levels()
+        with h5py.File(path, "w", rdcc_nbytes=_WRITE_CACHE_BYTES) as file:
+            shape, chunks = (_rows(total), BINS), (chunk_rows, BINS)
+            rows = file.create_dataset("power", shape, "f4", chunks=chunks, compression=deflate)
+            for first in range(0, len(rows), BLOCK_ROWS):
+                rows[first : first + BLOCK_ROWS] = levels
+
+    return write
 
 
 def _csv(path: Path, total: int) -> None:
@@ -179,16 +184,21 @@ def _sigmf(path: Path, total: int) -> None:
     )
 
 
-def _mat73(path: Path, total: int) -> None:
-    pairs = np.frombuffer(_samples(), "<i2").astype(np.float32) / 32768
-    block = pairs.view([("real", "<f4"), ("imag", "<f4")])
-    with h5py.File(path, "w", userblock_size=512) as file:
-        count = max(1, total // block.nbytes) * len(block)
-        samples = file.create_dataset("iq", (1, count), block.dtype, chunks=(1, 1 << 18))
-        for first in range(0, count, len(block)):
-            samples[0, first : first + len(block)] = block
-    with path.open("r+b") as raw:
-        raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
+def _mat73(kind: str, chunk_samples: int, deflate: int | None = None) -> Write:
+    def write(path: Path, total: int) -> None:
+        pairs = np.frombuffer(_samples(), "<i2").astype(kind) / 32768
+        block = pairs.astype(kind).view([("real", kind), ("imag", kind)])
+        with h5py.File(path, "w", userblock_size=512, rdcc_nbytes=_WRITE_CACHE_BYTES) as file:
+            shape = (1, max(1, total // block.nbytes) * len(block))
+            samples = file.create_dataset(
+                "iq", shape, block.dtype, chunks=(1, chunk_samples), compression=deflate
+            )
+            for first in range(0, shape[1], len(block)):
+                samples[0, first : first + len(block)] = block
+        with path.open("r+b") as raw:
+            raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
+
+    return write
 
 
 def _mat5(path: Path, total: int) -> None:
@@ -256,7 +266,8 @@ FORMATS: dict[str, tuple[str, str | None, Write]] = {
     "npy-columns": ("band.npy", MATRIX, _npy_columns),
     "npz-stored": ("band.npz", MATRIX, _npz(zipfile.ZIP_STORED)),
     "npz-deflated": ("band.npz", MATRIX, _npz(zipfile.ZIP_DEFLATED)),
-    "hdf5": ("band.h5", MATRIX, _hdf5),
+    "hdf5": ("band.h5", MATRIX, _hdf5(64)),
+    "hdf5-wide": ("band.h5", MATRIX, _hdf5(64 * 1024 * 1024 // (4 * BINS), deflate=1)),
     "csv": ("band.csv", MATRIX, _csv),
     "rtl_power": ("band.csv", None, _sweeps(_rtl_line, (0, 1, 2, 3), 1)),
     "soapy_power-csv": ("band.csv", "format: soapy_power\n", _sweeps(_soapy_line, (0, 1, 2, 3), 1)),
@@ -269,7 +280,8 @@ FORMATS: dict[str, tuple[str, str | None, Write]] = {
     "wav": ("band.wav", "start: 2026-01-31T12:00:00Z\ncenter_hz: 868e6\n", _wav),
     "sigmf": ("band.sigmf-meta", None, _sigmf),
     "parquet": ("band.parquet", None, _parquet),
-    "mat73": ("band.mat", IQ, _mat73),
+    "mat73": ("band.mat", IQ, _mat73("<f4", 1 << 18)),
+    "mat73-wide": ("band.mat", IQ, _mat73("<f8", 1 << 21, deflate=1)),
     "mat5": ("band.mat", IQ, _mat5),
     "npz-frames": ("band.npz", IQ, _npz_frames),
     "nist": ("band.dat", None, _nist),

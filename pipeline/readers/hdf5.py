@@ -18,7 +18,7 @@ from .matrix import PASS_BYTES, Values, check_row_times, checked_shape, rows_at_
 # chunk do not decompress it again for each.
 CACHE_BYTES = 32 * 1024 * 1024
 # A compressed chunk is decompressed whole, whatever is read of it.
-LARGEST_CHUNK_BYTES = 128 * 1024 * 1024
+LARGEST_CHUNK_BYTES = 64 * 1024 * 1024
 # No filter packs tighter; a dataset that says so has not been written.
 MOST_PACKED = 100_000
 # What h5py makes of libhdf5's complaints about a damaged file.

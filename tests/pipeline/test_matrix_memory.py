@@ -70,7 +70,7 @@ def test_an_hdf5_chunk_larger_than_the_memory_for_it_is_refused(tmp_path: Path) 
         file.create_dataset("power", (1_000_000, 64), "f4", chunks=(1_000_000, 64), compression="gzip")
     with pytest.raises(BadInput) as caught:
         Hdf5Matrix(tmp_path / "band.h5", None, None)
-    assert "dataset 'power': compressed in chunks of (1000000, 64), 256000000 bytes; limit: 134217728" in str(
+    assert "dataset 'power': compressed in chunks of (1000000, 64), 256000000 bytes; limit: 67108864" in str(
         caught.value
     )
 
