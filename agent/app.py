@@ -12,6 +12,7 @@ from .core import Core
 from .feeds import Feeds, bands_to_hear, own_bands
 from .intake import DirectIntake, SocketIntake
 from .learned import load_bundle
+from .long_start import LongStart
 from .loop import Loop
 from .memory import Memory
 from .mutings import Mutings
@@ -32,10 +33,11 @@ def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Se
         publisher = parts.enter_context(own_publisher(settings, stop))
         subscribers = parts.enter_context(subscribers_to(publisher.endpoint, settings, core.telemetry))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
-        known = memory.recover(routes)
+        known = memory.recover(routes, LongStart(stop, core.notifier, core.telemetry))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop, after_ns=known.end_ns))
         intake = SocketIntake(subscribers, check=feeds.check)
         again = Reload(reload, read, settings, bundle, core, routes, memory)
+        parts.callback(again.close)
         mutings = Mutings(Words(memory.directory, bundle.hash, told), told, memory.tell)
         core.sinks.append(shedding := Shedding(core.telemetry))
         steering = Steering(intake, routes, memory, reload=again, mutings=mutings, shedding=shedding)

@@ -9,6 +9,7 @@ from ..models.bundle import Bundle
 from ..pipeline.errors import BadInput
 from .labels import Labels
 from .learned import load_bundle
+from .long_start import Stopped
 from .memory import Memory
 from .outputs import Fitted, Unfitted
 from .routes import Routes
@@ -27,7 +28,7 @@ class BundleSwitch:
         self._bundle: Bundle | None = None
         self._labels: dict[tuple[str, str], Labels] = {}
         self._failure: BadInput | None = None
-        self._crash: BaseException | None = None
+        self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bundle", daemon=True)
 
     @property
@@ -42,10 +43,13 @@ class BundleSwitch:
     def start(self) -> None:
         self._thread.start()
 
+    def abandon(self) -> None:
+        """Let go of it; what is under way ends within a second, but for the loading of weights."""
+        self._abandoned.set()
+        self._thread.join(1.0)
+
     def finish(self) -> list[Fitted | Unfitted]:
         """Use the bundle from the next row on; BadInput where it cannot be used."""
-        if self._crash is not None:
-            raise RuntimeError("the loading of a bundle crashed") from self._crash
         if self._failure is not None:
             raise self._failure
         self._memory.keep_all()
@@ -68,11 +72,17 @@ class BundleSwitch:
         try:
             bundle = load_bundle(self._settings, self._telemetry)
             for route in self._routes:
-                labels = self._memory.labels_for(bundle, route.node, route.band)
+                labels = self._memory.labels_for(bundle, route.node, route.band, self._going_on)
                 if labels is not None:
                     self._labels[route.node, route.band] = labels
             self._bundle = bundle
         except BadInput as refusal:
             self._failure = refusal
-        except BaseException as crash:  # noqa: BLE001 - raised again by finish, in the loop's thread
-            self._crash = crash
+        except Stopped:
+            pass
+        except Exception as error:  # noqa: BLE001 - with the old bundle all is well, whatever the new one does
+            self._failure = BadInput(f"models.bundle: cannot be used: {error!r}")
+
+    def _going_on(self) -> None:
+        if self._abandoned.is_set():
+            raise Stopped

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import time_ns
 from typing import TYPE_CHECKING
 
 from ..config.schema import Settings
-from ..models.activity import Geometry
 from ..models.bundle import Bundle
+from ..pipeline.errors import BadInput
 from ..pipeline.frames import Gap, PsdFrame
 from ..pipeline.journal import Note
 from .directory_lock import DirectoryLock
 from .disk import Disk
 from .labels import Labels
+from .long_start import Stopped
 from .notes import unit_of
 from .outputs import Output
 from .recorder import Recorder
@@ -59,13 +60,20 @@ class Memory:
             self._disk.open()
         return self
 
-    def recover(self, routes: Routes) -> Recovered:
-        """Bring new routes to where they were, and begin to record."""
+    def recover(self, routes: Routes, going_on: Callable[[], None] = lambda: None) -> Recovered:
+        """Bring new routes to where they were, and begin to record.
+
+        `going_on` as in `recover`; where it raises Stopped nothing is recorded, and no state kept.
+        """
         found = Recovered()
         if not self._enabled:
             return found
-        if self._disk.store is not None:
-            found = recover(routes, self._states, self._disk.store, self._telemetry.bad_input)
+        store = self._disk.store
+        if store is not None:
+            try:
+                found = recover(routes, self._states, store, self._telemetry.bad_input, going_on)
+            except Stopped:
+                return found
             self._disk.known_bands(found.kept)
             self._states.tidy()
             if found.rows or found.kept:
@@ -121,21 +129,26 @@ class Memory:
         """States taken from now on are this bundle's."""
         self._states = self._states_of(bundle)
 
-    def labels_for(self, bundle: Bundle, node: str, band: str) -> Labels | None:
+    def labels_for(
+        self, bundle: Bundle, node: str, band: str, going_on: Callable[[], None] = lambda: None
+    ) -> Labels | None:
         """A band's labels by another bundle: those that were kept, else fitted on its stored rows.
 
-        From any thread; None where nothing is stored.
+        From any thread; None where nothing is stored. `going_on` is called now and then, and may raise.
         """
         routes, store = self._routes, self._disk.store
         if routes is None or store is None:
             return None
         kept = self._states_of(bundle.name).read(node, band, routes.settings_of(band))
         if kept is not None and kept.same_bundle:
-            labels = routes.labels(node, band, bundle)
-            geometry = kept.state["geometry"]
-            labels.restore(kept.state["labels"], None if geometry is None else Geometry(**geometry))
-            return labels
-        return refilled_labels(routes, store, node, band, bundle)
+            route = routes.detached(node, band, bundle)
+            try:
+                route.restore(kept.state, with_labels=True)
+            except BadInput as refusal:
+                self._telemetry.bad_input(f"{refusal}; its rows are read again")
+            else:
+                return route.labels
+        return refilled_labels(routes, store, node, band, bundle, going_on)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error nobody knows whether the states are sound; the journal is.

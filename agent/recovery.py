@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ..models.bundle import Bundle
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import Gap, PsdFrame
+from ..pipeline.frames import PsdFrame
 from ..pipeline.journal import Entry, Note
+from ..pipeline.store_layout import glance
 from .labels import Labels
 from .notes import CURSOR, STRIDE
 from .route import BandRoute
@@ -31,48 +33,71 @@ class Recovered:
     seconds: float = 0.0
     kept: dict[tuple[str, str], int] = field(default_factory=dict)
     end_ns: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Up to when each band has been heard."""
 
 
-def recover(routes: Routes, states: StateFolder, store: Store, told: Callable[[str], None]) -> Recovered:
+def recover(
+    routes: Routes,
+    states: StateFolder,
+    store: Store,
+    told: Callable[[str], None],
+    going_on: Callable[[], None] = lambda: None,
+) -> Recovered:
     """Bring the routes to where they would be had the agent never stopped.
 
     A band with a state goes on from there with the journal's rows, gaps and what else moved it. One with
     none, or whose settings have changed, is sent its newest rows, at most 20,000. What comes out is known
     already and goes nowhere. A band that cannot be recovered begins anew, and that is said.
+
+    `going_on` is called at every entry, and may end it by raising: the routes are of no use then.
     """
     begun = perf_counter()
-    found = Recovered()
-    kept = _kept(routes, states)
+    again = _Again(routes, told, going_on)
+    kept: dict[tuple[str, str], int] = {}
     whole_from: dict[tuple[str, str], int] = {}
-    for at, state in kept.items():
+    of_other_bundle: list[tuple[str, str]] = []
+    heard_of = {*states.bands(), *_bands_stored(states.directory)}
+    for at in sorted(at for at in heard_of if routes.wants(*at)):
+        state = states.read(*at, routes.settings_of(at[1]))
         if state is not None and _restore(routes, state, told):
-            whole_from[at] = found.kept[at] = state.entry
+            whole_from[at] = kept[at] = state.entry
             if not state.same_bundle:
-                _use_refilled(routes, store, at)
-    for at in [at for at in kept if at not in whole_from]:
-        whole_from[at] = _refill(routes, store, at, found)
+                of_other_bundle.append(at)
+        else:
+            whole_from[at] = -1
+            for number, piece in store.last_rows(*at, MOST_REFILL_ROWS):
+                again.send(at, piece)
+                whole_from[at] = number
     # A band that was first heard after the last states were kept has all of its rows behind them.
     for number, entry in store.entries_after(min(whole_from.values(), default=-1)):
         at = (entry.node, entry.band)
         if number > whole_from.get(at, -1) and routes.wants(*at):
-            _resume(routes, at, entry, found)
-    found.seconds = perf_counter() - begun
-    return found
+            again.send(at, entry)
+    for at in of_other_bundle:
+        _use_refilled(routes, store, at, going_on)
+    ends_ns = {(route.node, route.band): route.continuity.place[-1] for route in routes}
+    end_ns = {at: each for at, each in ends_ns.items() if each is not None}
+    return Recovered(again.rows, perf_counter() - begun, kept, end_ns)
 
 
 def refilled_labels(
-    routes: Routes, store: Store, node: str, band: str, bundle: Bundle | None = None
+    routes: Routes,
+    store: Store,
+    node: str,
+    band: str,
+    bundle: Bundle | None = None,
+    going_on: Callable[[], None] = lambda: None,
 ) -> Labels:
     """A band's labels by a bundle that has not seen its rows, fitted on those that are stored."""
     practice = routes.detached(node, band, bundle)
     for _, piece in store.last_rows(node, band, MOST_REFILL_ROWS):
+        going_on()
         practice.resume(piece)
     return practice.labels
 
 
-def _kept(routes: Routes, states: StateFolder) -> dict[tuple[str, str], Kept | None]:
-    """The state of every band that is wanted and has been heard before; None where it has none."""
-    return {at: states.read(*at, routes.settings_of(at[1])) for at in states.bands() if routes.wants(*at)}
+def _bands_stored(directory: Path) -> set[tuple[str, str]]:
+    return {(each.node, each.band) for each in glance(directory).files if each.node and each.band}
 
 
 def _restore(routes: Routes, kept: Kept, told: Callable[[str], None]) -> bool:
@@ -88,34 +113,39 @@ def _restore(routes: Routes, kept: Kept, told: Callable[[str], None]) -> bool:
     return True
 
 
-def _use_refilled(routes: Routes, store: Store, at: tuple[str, str]) -> None:
-    route, labels = routes.of(*at), refilled_labels(routes, store, *at)
+def _use_refilled(routes: Routes, store: Store, at: tuple[str, str], going_on: Callable[[], None]) -> None:
+    route, labels = routes.of(*at), refilled_labels(routes, store, *at, going_on=going_on)
     if route is not None and labels.geometry == route.labels.geometry:
         route.use_labels(labels)
 
 
-def _refill(routes: Routes, store: Store, at: tuple[str, str], found: Recovered) -> int:
-    """Send a new route the newest rows; the number of the last of them."""
-    last = -1
-    for number, piece in store.last_rows(*at, MOST_REFILL_ROWS):
-        _resume(routes, at, piece, found)
-        last = number
-    return last
+class _Again:
+    """Sends the routes what they have heard before."""
 
+    def __init__(self, routes: Routes, told: Callable[[str], None], going_on: Callable[[], None]) -> None:
+        self._routes = routes
+        self._told = told
+        self._going_on = going_on
+        self._told_of: set[tuple[str, str]] = set()
+        self.rows = 0
 
-def _resume(routes: Routes, at: tuple[str, str], entry: Entry, found: Recovered) -> None:
-    route = routes.of(*at)
-    if route is None:
-        return
-    match entry:
-        case PsdFrame():
-            route.resume(entry)
-            found.rows += 1
-            found.end_ns[at] = entry.end_ns
-        case Gap():
-            route.resume(entry)
-        case Note():
-            _heed(route, entry)
+    def send(self, at: tuple[str, str], entry: Entry) -> None:
+        self._going_on()
+        route = self._routes.of(*at)
+        if route is None:
+            return
+        self.rows += isinstance(entry, PsdFrame)
+        try:
+            if isinstance(entry, Note):
+                _heed(route, entry)
+            else:
+                route.resume(entry)
+        except Exception as error:  # noqa: BLE001 - else every start would end here, for ever
+            if at not in self._told_of:
+                self._told_of.add(at)
+                reason = str(error) if isinstance(error, BadInput) else f"{at[0]}/{at[1]}: {error!r}"
+                self._told(f"{reason}; the band is not what it was, and begins anew")
+            self._routes.forget(*at)
 
 
 def _heed(route: BandRoute, note: Note) -> None:

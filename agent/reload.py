@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from threading import Event
 from typing import Any
 
@@ -14,7 +14,9 @@ from .bundle_switch import BundleSwitch
 from .core import Core
 from .learned import bundle_hash
 from .memory import Memory
+from .notes import STRIDE
 from .outputs import Fitted, Unfitted
+from .route import BandRoute
 from .routes import Routes, mask_of
 
 CHANGEABLE = (
@@ -55,6 +57,7 @@ class Reload:
         self._memory = memory
         self._telemetry = core.telemetry
         self._switch: BundleSwitch | None = None
+        self._asked_for_another = False
 
     @property
     def loading(self) -> bool:
@@ -69,14 +72,23 @@ class Reload:
         if self._switch is None or not self._switch.finished:
             return []
         switch, self._switch = self._switch, None
+        outputs: list[Fitted | Unfitted] = []
         try:
             outputs = switch.finish()
         except BadInput as refusal:
             self._telemetry.reload_refused(f"{refusal}; the bundle stays {self.bundle.name}")
-            return []
-        self.bundle = switch.bundle
-        self._memory.tell("reloaded", taken=[f"bundle {self.bundle.name}"], kept=[])
+        else:
+            self.bundle = switch.bundle
+            self._memory.tell("reloaded", taken=[f"bundle {self.bundle.name}"], kept=[])
+        if self._asked_for_another:
+            self._asked_for_another = False
+            self._switch_bundle(self._settings)
         return outputs
+
+    def close(self) -> None:
+        """Wait for no bundle any more."""
+        if self._switch is not None:
+            self._switch.abandon()
 
     def _begin(self) -> None:
         try:
@@ -96,19 +108,27 @@ class Reload:
                 route.use_mask(mask_of(self._settings.band(route.band)))
             self._telemetry.reload_refused(f"{refusal}; nothing has changed")
             return
-        self._settings = settings
+        before, self._settings = self._settings, settings
         self._level.level = settings.logging.level
         self._routes.use_settings(settings)
         for route in self._routes:
-            route.stride_rows = settings.band(route.band).segments.stride_rows
+            self._use_stride(route, before)
         self._memory.use_settings(settings)
+        self._memory.want_states()
         self._telemetry.reloaded(taken, [f"{key} ({changed[key]})" for key in kept])
         self._memory.tell("reloaded", taken=taken, kept=kept)
         self._switch_bundle(settings)
 
+    def _use_stride(self, route: BandRoute, before: Settings) -> None:
+        """A stride that stays the same may have been raised by load: it stays raised."""
+        rows = self._routes.stride_rows(route.band)
+        if rows != before.band(route.band).segments.stride_rows:
+            route.stride_rows = rows
+            self._memory.tell(STRIDE, route.node, route.band, rows=rows)
+
     def _switch_bundle(self, settings: Settings) -> None:
-        if self._switch is not None:
-            self._telemetry.reload_refused("a bundle is being loaded already; ask again once it is in use")
+        if self._switch is not None:  # once that is in use
+            self._asked_for_another = True
             return
         try:
             if bundle_hash(settings.models) == self.bundle.hash:
@@ -127,7 +147,10 @@ def _can_change(key: str) -> bool:
 
 def _changes(before: Settings, after: Settings) -> Iterator[tuple[str, str]]:
     """Each key that differs, and how; bands go by their names."""
-    old, new = _flat(before), _flat(after)
+    names, names_after = ({band.name for band in each.bands} for each in (before, after))
+    yield from ((f"bands[{name}]", "is gone") for name in sorted(names - names_after))
+    yield from ((f"bands[{name}]", "is new") for name in sorted(names_after - names))
+    old, new = (_flat(each, names & names_after) for each in (before, after))
     for key in sorted(old.keys() | new.keys()):
         if key not in new:
             yield key, "is gone"
@@ -137,10 +160,11 @@ def _changes(before: Settings, after: Settings) -> Iterator[tuple[str, str]]:
             yield key, f"{old[key]}, not {new[key]}"
 
 
-def _flat(settings: Settings) -> dict[str, Any]:
+def _flat(settings: Settings, names: Collection[str]) -> dict[str, Any]:
     plain = settings.model_dump()
     bands = {f"bands[{band.pop('name')}]": band for band in plain.pop("bands")}
-    return dict(_leaves(plain, "")) | dict(_leaves(bands, ""))
+    kept = {f"bands[{name}]": bands[f"bands[{name}]"] for name in names}
+    return dict(_leaves(plain, "")) | dict(_leaves(kept, ""))
 
 
 def _leaves(plain: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
@@ -153,10 +177,11 @@ def _leaves(plain: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _merged(before: Settings, after: Settings) -> Settings:
-    """The settings of before with what can change as it is in `after`."""
+    """The settings of before with what can change as it is in `after`; a band that is gone stays as it is."""
+    bands = {band.name: band for band in after.bands}
     return before.model_copy(
         update={
-            "bands": tuple(_merged_band(band, after.band(band.name)) for band in before.bands),
+            "bands": tuple(_merged_band(band, bands.get(band.name, band)) for band in before.bands),
             "logging": before.logging.model_copy(update={"level": after.logging.level}),
             "models": before.models.model_copy(update={"bundle": after.models.bundle}),
             "store": after.store.model_copy(

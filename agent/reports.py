@@ -111,6 +111,10 @@ class Reports:
         """Settings or a bundle were to be read again and cannot be used."""
         self._log.error("reload refused", message=message)
 
+    def recovering(self, seconds: float) -> None:
+        """The start takes long: stored rows are still sent down the routes again."""
+        self._log.info("recovering state", seconds=round(seconds))
+
     def recovered(self, bands: int, rows: int, seconds: float) -> None:
         """The agent is where it was before it stopped."""
         self._log.info("state recovered", bands=bands, rows=rows, seconds=round(seconds, 2))

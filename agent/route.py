@@ -101,15 +101,20 @@ class BandRoute:
         return self._gap(piece) if isinstance(piece, Gap) else self._row(piece)
 
     def resume(self, piece: PsdFrame | Gap) -> list[Output]:
-        """As `take`, for what was heard before a restart; rows missing without a gap are one."""
+        """As `take`, for what was heard before a restart; what is missing without a gap is one."""
         outputs: list[Output] = []
         if isinstance(piece, PsdFrame):
-            stream, last_seq, _, _, excused_rows = self.continuity.place[:5]
-            missing = piece.seq - last_seq - 1
-            if piece.stream == stream and missing > excused_rows and not self._last_was_gap:
-                outputs += self._gap(
-                    Gap(self.node, self.band, last_seq, missing, None, "lost", piece.time_ns)
-                )
+            stream, last_seq, _, _, excused_rows, _, dated_ns = self.continuity.place
+            if dated_ns is not None and not self._last_was_gap:
+                missing = piece.seq - last_seq - 1
+                if piece.stream != stream:
+                    outputs += self._gap(
+                        Gap(self.node, self.band, last_seq, None, None, "restart", piece.time_ns)
+                    )
+                elif missing > excused_rows:
+                    outputs += self._gap(
+                        Gap(self.node, self.band, last_seq, missing, None, "lost", piece.time_ns)
+                    )
             self.continuity.resume(piece)
         self._last_was_gap = isinstance(piece, Gap)
         return outputs + self.take(piece)

@@ -35,6 +35,7 @@ class StateFolder:
     """
 
     def __init__(self, directory: Path, bundle: str, told: Callable[[str], None]) -> None:
+        self.directory = directory
         self._folder = directory / STATES_FOLDER
         self._bundle = bundle
         self._told = told
@@ -56,7 +57,8 @@ class StateFolder:
                     return None
                 same = path.parents[1].name == self._bundle
                 return Kept(node, band, int(whole["entry"]), whole["state"], same)
-            except BadInput as refusal:
+            except (BadInput, KeyError, TypeError, ValueError) as error:
+                refusal = error if isinstance(error, BadInput) else f"{path}: not a band's state: {error!r}"
                 self._told(f"{refusal}; it is left aside")
                 with suppress(OSError):
                     path.replace(path.with_name(f"{path.name}.damaged"))
@@ -68,7 +70,11 @@ class StateFolder:
         return sorted({(path.parent.name, path.name.removesuffix(SUFFIX)) for path in found})
 
     def tidy(self) -> None:
-        """Let go of states of other bundles that nobody has needed for a month."""
+        """Let go of states of other bundles that nobody has needed for a month, and of what a kill has left
+        half written. Not while another writes."""
+        for part in self._folder.glob("*/*/.*.part"):
+            with suppress(OSError):
+                part.unlink()
         before = time.time() - OTHER_BUNDLES_KEPT_SECONDS
         for path in self._folder.glob(f"*/*/*{SUFFIX}*"):
             if path.parents[1].name != self._bundle:

@@ -1,5 +1,5 @@
-"""SIGTERM and Ctrl-C ask the agent to stop, a second one stops it there and then; SIGHUP asks it to read
-its settings again."""
+"""SIGTERM and Ctrl-C ask a command to stop, a second one stops it there and then; so does SIGHUP, but for an
+agent, which it asks to read its settings again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from types import FrameType
 
 @contextmanager
 def stop_on_signals() -> Iterator[Event]:
-    """An Event that the first SIGTERM or SIGINT sets; handlers are put back on leaving."""
+    """An Event that the first SIGTERM, SIGINT or SIGHUP sets; handlers are put back on leaving.
+
+    A SIGHUP that is ignored, as under nohup, stays so.
+    """
     stop = Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    if before[signal.SIGHUP] == signal.SIG_IGN:
+        del before[signal.SIGHUP]
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature signal wants
         stop.set()

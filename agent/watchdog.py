@@ -25,6 +25,10 @@ class Notifier:
         """The start is over."""
         self._send("READY=1")
 
+    def wait_longer(self, seconds: float) -> None:
+        """The start goes on; the next word comes within so many seconds."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
+
     def beat(self) -> None:
         """The agent lives."""
         self._send("WATCHDOG=1")

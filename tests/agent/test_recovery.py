@@ -1,5 +1,7 @@
 """A restarted agent goes on as if it had never stopped, over the same rows."""
 
+import shutil
+import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +13,12 @@ import torch
 
 from bandwatch.agent.core import Core
 from bandwatch.agent.intake import Arrival, DirectIntake
+from bandwatch.agent.long_start import LongStart, Stopped
 from bandwatch.agent.loop import Loop
 from bandwatch.agent.memory import Memory
 from bandwatch.agent.outputs import Output
 from bandwatch.agent.routes import Routes
+from bandwatch.agent.watchdog import Notifier
 from bandwatch.config.schema import Logging, Settings
 from bandwatch.models.bundle import Bundle, write_bundle
 from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
@@ -219,6 +223,133 @@ def test_another_bundle_keeps_the_forecasts_and_labels_the_stored_rows_anew(tmp_
     # And the way back finds the labels that were kept.
     again = lived(settings, bundles[0], items[600:], killed=True)
     assert [each.cluster for each in again if isinstance(each, Assignment)][:1] != [None]
+
+
+def recovered(settings: Settings, bundle: Bundle, going_on=lambda: None):
+    """What a start finds, and its routes."""
+    with Core(settings, serve=False, show=False) as core:
+        memory = Memory(settings, bundle.name, core.telemetry).__enter__()
+        routes = Routes(settings, bundle, core.telemetry, only_configured=True)
+        try:
+            return memory.recover(routes, going_on), routes
+        finally:
+            memory.__exit__(None, None, None)
+
+
+def test_rows_without_a_state_are_read_again_from_wherever_they_are_stored(tmp_path: Path, bundles):
+    settings = settings_in(tmp_path)
+    lived(settings, bundles[0], arrivals()[:600], killed=False)
+    with Core(settings, serve=False, show=False) as core:
+        memory = Memory(settings, bundles[0].name, core.telemetry).__enter__()
+        store = memory._disk.store
+        assert store is not None
+        while store.tidy(10**9):
+            pass
+        memory.__exit__(None, None, None)
+    assert not list(tmp_path.glob("journal/*.arrows"))
+    shutil.rmtree(tmp_path / "state")
+    found, routes = recovered(settings, bundles[0])
+    assert found.rows > 500
+    route = routes.of("node", "band")
+    assert route is not None
+    assert route.labels.warm
+    assert (tmp_path / "state" / bundles[0].name / "node" / "band.state").exists()
+
+
+def test_a_mask_that_leaves_nothing_of_older_rows_is_said_and_stops_nobody(tmp_path: Path, bundles, capfd):
+    tuned = rows(200, bins=128)
+    retuned = [replace(row, seq=row.seq + 200, center_hz=433.9e6) for row in tuned]
+    lived(settings_in(tmp_path), bundles[0], [*tuned, *retuned], killed=False)
+    masked = settings_in(tmp_path, mask={"ranges_hz": [[800e6, 900e6]]}).model_copy(
+        update={"logging": Logging(level="warning")}
+    )
+    _, routes = recovered(masked, bundles[0])
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "covers all 128 bins" in line]
+    assert "begins anew" in line
+    route = routes.of("node", "band")
+    assert route is not None
+    assert route.continuity.place[1] == retuned[-1].seq
+
+
+def test_a_publisher_that_changed_while_nothing_was_recorded_is_no_seam_in_a_window(tmp_path: Path, bundles):
+    settings, frames = settings_in(tmp_path), rows(400, bins=128)
+    with Core(settings, serve=False, show=False) as core:
+        route = Routes(settings, bundles[0], core.telemetry, only_configured=True).of("node", "band")
+        assert route is not None
+        for frame in frames[:200]:
+            route.resume(frame)
+        outputs = [output for frame in frames[200:] for output in route.resume(replace(frame, stream=99))]
+    (gap,) = [output for output in outputs if isinstance(output, Gap)]
+    assert (gap.reason, gap.lost_rows) == ("restart", None)
+    first = next(output for output in outputs if isinstance(output, Assignment))
+    assert first.start_ns == frames[200].time_ns
+
+
+def test_a_stop_ends_a_long_start_and_leaves_the_states_as_they_are(tmp_path: Path, bundles, uninterrupted):
+    settings, items = settings_in(tmp_path), arrivals()
+    lived(settings, bundles[0], items[:300], keep_at=250, killed=True)
+    (state,) = tmp_path.glob("state/*/node/band.state")
+    before = state.read_bytes()
+    calls = iter(range(10**6))
+
+    def going_on() -> None:
+        if next(calls) > 20:
+            raise Stopped
+
+    recovered(settings, bundles[0], going_on)
+    assert next(calls) < 25
+    assert state.read_bytes() == before
+    outputs = told(lived(settings, bundles[0], items[300:], killed=True))
+    expected = [output for each in uninterrupted[300:] for output in each]
+    assert same([output for output in outputs if not stood(output, uninterrupted[:300])], expected)
+
+
+def test_what_a_stopped_agent_has_heard_is_known_without_its_journal(tmp_path: Path, bundles):
+    settings, frames = settings_in(tmp_path), rows(200, bins=128)
+    lived(settings, bundles[0], frames, killed=False)
+    found, _ = recovered(settings, bundles[0])
+    assert found.rows == 0
+    assert found.end_ns == {("node", "band"): frames[-1].end_ns}
+
+
+def test_what_a_kill_left_half_written_goes_at_the_next_start(tmp_path: Path, bundles):
+    settings = settings_in(tmp_path)
+    lived(settings, bundles[0], rows(200, bins=128), killed=False)
+    part = tmp_path / "state" / bundles[0].name / "node" / ".band.state.99.part"
+    part.write_bytes(bytes(1000))
+    recovered(settings, bundles[0])
+    assert [path.name for path in part.parent.iterdir()] == ["band.state"]
+
+
+def test_windows_after_the_state_count_once_for_the_labels_of_another_bundle(tmp_path: Path, bundles):
+    settings, items = settings_in(tmp_path), rows(400, bins=128)
+    lived(settings, bundles[0], items, keep_at=150, killed=True)
+    _, routes = recovered(settings, bundles[1])
+    _, alone = recovered(settings_in(tmp_path / "alone"), bundles[1])
+    route, new = routes.of("node", "band"), alone.of("node", "band")
+    assert route is not None
+    assert new is not None
+    for item in items:
+        new.push(item)
+    assert same(route.labels.state(), new.labels.state())
+
+
+def test_a_long_start_is_told_of_and_asks_for_time(tmp_path: Path, capfd):
+    clock = iter(range(0, 100, 4))
+    settings = settings_in(tmp_path).model_copy(update={"logging": Logging(level="info", format="json")})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        with Core(settings, serve=False, show=False) as core:
+            notifier = Notifier(str(tmp_path / "notify"))
+            stop = Event()
+            start = LongStart(stop, notifier, core.telemetry, monotonic_seconds=lambda: float(next(clock)))
+            for _ in range(4):
+                start()
+            assert manager.recv(100) == b"EXTEND_TIMEOUT_USEC=60000000"
+            stop.set()
+            with pytest.raises(Stopped):
+                start()
+    assert capfd.readouterr().err.count('"event": "recovering state"') == 1
 
 
 def test_what_was_told_is_in_the_store_once(tmp_path: Path, bundles, uninterrupted):

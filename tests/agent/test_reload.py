@@ -14,6 +14,7 @@ from bandwatch.agent.memory import Memory
 from bandwatch.agent.outputs import Fitted
 from bandwatch.agent.reload import Reload
 from bandwatch.agent.routes import Routes
+from bandwatch.agent.state import StateFolder
 from bandwatch.config.loader import load
 from bandwatch.models.bundle import Bundle, write_bundle
 from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
@@ -133,6 +134,44 @@ def test_what_needs_a_restart_is_named_and_stays(running: Running, capfd):
     assert "bands[band].history.step_seconds (60.0, not 5.0)" in kept
 
 
+def test_bands_that_come_and_go_need_a_restart_and_those_there_stay_as_they_are(running: Running, capfd):
+    running.write(band="mask: {ranges_hz: [[1, 2]]}")
+    running.again()
+    text = (running.folder / "settings.yaml").read_text()
+    (running.folder / "settings.yaml").write_text(text.replace("name: band\n", "name: other\n"))
+    capfd.readouterr()
+    running.again()
+    err = capfd.readouterr().err.splitlines()
+    (taken,) = [line for line in err if '"event": "settings read again"' in line]
+    assert '"taken": []' in taken
+    (kept,) = [line for line in err if '"event": "needs a restart"' in line]
+    assert '["bands[band] (is gone)", "bands[other] (is new)"]' in kept
+    assert running.reload._settings.band("band").mask.ranges_hz
+
+
+def test_a_stride_that_load_has_raised_stays_raised(running: Running):
+    running.hear(rows(10, bins=128))
+    (route,) = running.routes
+    route.stride_rows = 64
+    running.write(level="debug")
+    running.again()
+    assert route.stride_rows == 64
+    running.write(band="segments: {stride_rows: 4}")
+    running.again()
+    assert route.stride_rows == 4
+
+
+def test_a_kill_after_other_settings_finds_the_state_with_them(running: Running):
+    frames = rows(200, bins=128)
+    running.hear(frames)
+    running.write(band="mask: {ranges_hz: [[1, 2]]}")
+    running.again()
+    running.memory.turn()
+    running.memory.flush()
+    folder = StateFolder(running.folder / "store", running.reload.bundle.name, pytest.fail)
+    assert folder.read("node", "band", running.routes.settings_of("band")) is not None
+
+
 def test_settings_that_cannot_be_read_change_nothing(running: Running, capfd):
     running.write(level="loud")
     running.again()
@@ -173,6 +212,42 @@ def test_another_bundle_labels_at_once_from_what_is_stored(running: Running, cap
     running.again()
     (fitted,) = running.wait_for_bundle()
     assert {fitted.model} == before
+
+
+def test_of_two_hangups_the_second_counts(running: Running, capfd):
+    frames = rows(300, bins=128)
+    running.hear(frames)
+    for seed in (1, 2):
+        other = running.folder / "other"
+        other.symlink_to(running.make_bundle(seed))
+        other.replace(running.bundle)  # at no moment there is none
+        running.again()
+    for _ in range(600):
+        running.reload.turn()
+        if not running.reload.loading:
+            break
+        Event().wait(0.05)
+    assert running.reload.bundle.hash == Bundle.load(running.folder / "bundle-2", device="cpu").hash
+    assert not lines(capfd, "reload refused")
+
+
+def test_a_bundle_that_fails_in_a_way_nobody_foresaw_leaves_the_old_one(running: Running, capfd):
+    running.hear(rows(300, bins=128))
+    before = running.reload.bundle
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("by surprise")
+
+    running.memory.labels_for = fails  # type: ignore[method-assign, assignment]
+    running.bundle.unlink()
+    running.bundle.symlink_to(running.make_bundle(1))
+    running.again()
+    while running.reload.loading:
+        running.reload.turn()
+        Event().wait(0.02)
+    (refused,) = lines(capfd, "reload refused")
+    assert "by surprise" in refused
+    assert running.reload.bundle is before
 
 
 def test_a_broken_bundle_is_refused_and_the_old_one_stays(running: Running, capfd):
