@@ -136,12 +136,14 @@ class BandRoute:
             "axis": None if self._axis is None else list(self._axis),
             "geometry": None if geometry is None else asdict(geometry),
             "noise_floor": self._noise_floor.state(),
+            "stride_rows": self.stride_rows,
             "windower": self._windower.state(),
             "steps": self._steps.state(),
             "histories": self._histories.state(),
             "contest": self._contest.state(),
             "judge": self._judge.state(),
             "labels": self.labels.state(),
+            "newest": None if self._newest is None else asdict(self._newest),
         }
 
     def restore(self, state: State, *, with_labels: bool) -> None:
@@ -152,6 +154,7 @@ class BandRoute:
         try:
             self.continuity.restore(state["continuity"])
             self._noise_floor.restore(state["noise_floor"])
+            self.stride_rows = state["stride_rows"]
             self._windower.restore(state["windower"])
             self._steps.restore(state["steps"])
             self._histories.restore(state["histories"])
@@ -163,6 +166,7 @@ class BandRoute:
             if geometry is not None:
                 self._contest = Contest(self.node, self.band, self._forecasters(geometry.unit))
                 self._contest.restore(state["contest"])
+                self._newest = None if state["newest"] is None else Forecast(**state["newest"])
                 for name, reason in self._contest.not_restored.items():
                     self.labels.told(f"{self.node}/{self.band}: {name} begins anew: {reason}")
             if with_labels:
