@@ -114,7 +114,7 @@ class SampleClock:
         if self._span_ns < _SPAN_NS:
             return
         self._off_limit = abs(least_ns) > self._limit_ns
-        self._rate_ppb = self._drift_ppb if self._off_limit else self._follow(least_ns)
+        self._rate_ppb = self._follow(least_ns)
         self._begin_span()
 
     def _follow(self, least_ns: int) -> int:

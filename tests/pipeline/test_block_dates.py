@@ -47,6 +47,7 @@ def test_no_sample_is_left_out_and_each_row_has_the_date_of_its_first(block_samp
     block_ns = np.array([*(block.time_ns for block in blocks), end_ns]) - NOW_NS
     off_ns = [row.time_ns - NOW_NS for row in rows] - np.interp(first, at_block, block_ns)
     assert np.abs(off_ns).max() <= 500e-6 * block_samples * MS + 1
+    assert np.abs(off_ns[first % block_samples == 0]).max() < 1
     assert np.diff([row.time_ns for row in rows]).min() > 0
     assert {row.duration_ns for row in rows} == {400 * MS}
     assert dates.end_ns == rows[-1].end_ns

@@ -286,24 +286,31 @@ def test_a_loss_outweighs_a_change_of_gain(radio_worker):
     assert heard.overflows == len([gap for gap in heard.gaps if gap.reason == "overflow"])
 
 
-def test_hours_of_a_crystal_100_ppm_off_are_one_run_of_rows(radio_worker):
+def test_hours_of_a_crystal_100_ppm_off_are_one_run_of_rows_and_a_step_is_one_gap(radio_worker):
     # Reads of 5 s, up to 2 ms late, of a receiver of 1 kS/s; rows of a minute. By the count alone the host
     # would be half a second off each 83 minutes.
     crystal_ppm = 100
-    late_ns = np.random.default_rng(0).integers(0, 2_000_000, 6 * 720 + 1)
+    late_ns = np.random.default_rng(0).integers(0, 2_000_000, 6 * 720 + 20)
     read_ns = 5 * SECOND + 5000 * crystal_ppm
     heard = radio_worker.run(
         listen,
         "bare=1,mtu=5000",
         settings={"sample_rate_hz": 1e3},
         spectrum={"bins": 8, "overlap": 0.0, "frames_per_row": 7500},
-        clock=[NOW_NS + k * read_ns + int(late) for k, late in enumerate(late_ns)],
-        until=6 * 60,
+        clock=[
+            NOW_NS + k * read_ns + int(late) + (k > 6 * 720) * 10 * SECOND for k, late in enumerate(late_ns)
+        ],
+        until=6 * 60 + 1,
     )
-    assert heard.gaps == []
-    assert route_gaps(heard) == []
-    assert [frame.seq for frame in heard.frames] == list(range(360))
-    off_ns = [f.time_ns - (NOW_NS - read_ns + 12 * read_ns * f.seq) for f in heard.frames]
+    [gap] = heard.gaps
+    assert (gap.reason, gap.lost_samples) == ("clock", 0)
+    assert route_gaps(heard) == [gap]
+    at = heard.items.index(gap)
+    assert 358 <= at <= 360
+    assert gap.time_ns == heard.items[at - 1].end_ns
+    assert heard.items[at + 1].time_ns - gap.time_ns > 9 * SECOND
+    assert [frame.seq for frame in heard.frames] == list(range(361))
+    off_ns = [f.time_ns - (NOW_NS - read_ns + 12 * read_ns * f.seq) for f in heard.frames[:at]]
     assert np.abs(off_ns).max() < 10e6
     assert np.abs(off_ns[20:]).max() < 3e6
 
