@@ -18,6 +18,7 @@ from .labels import Labels
 from .long_start import Stopped
 from .notes import unit_of
 from .outputs import Output
+from .past import Past
 from .recorder import Recorder
 from .recovery import Recovered, recover, refilled_labels
 from .route import BandRoute
@@ -44,6 +45,7 @@ class Memory:
         self.directory = directory = settings.store.directory.expanduser()
         self._lock = DirectoryLock(directory)
         self._states = self._states_of(bundle)
+        self._past = Past(directory, telemetry.bad_input)
         self._schedule = SnapshotSchedule()
         self._disk = Disk(
             self._open_store,
@@ -68,16 +70,15 @@ class Memory:
         found = Recovered()
         if not self._enabled:
             return found
-        store = self._disk.store
-        if store is not None:
-            try:
-                found = recover(routes, self._states, store, self._telemetry.bad_input, going_on)
-            except Stopped:
-                return found
-            self._disk.known_bands(found.kept)
+        try:
+            found = recover(routes, self._states, self._past, self._telemetry.bad_input, going_on)
+        except Stopped:
+            return found
+        self._disk.known_bands(found.kept)
+        if self._lock.held:
             self._states.tidy()
-            if found.rows or found.kept:
-                self._telemetry.recovered(len(list(routes)), found.rows, found.seconds)
+        if found.rows or found.kept:
+            self._telemetry.recovered(len(list(routes)), found.rows, found.seconds)
         self._routes = routes
         self._recorder.start(max(found.kept.values(), default=-1) + 1)
         return found
@@ -134,10 +135,10 @@ class Memory:
     ) -> Labels | None:
         """A band's labels by another bundle: those that were kept, else fitted on its stored rows.
 
-        From any thread; None where nothing is stored. `going_on` is called now and then, and may raise.
+        From any thread; None where nothing is recorded. `going_on` is called now and then, and may raise.
         """
-        routes, store = self._routes, self._disk.store
-        if routes is None or store is None:
+        routes = self._routes
+        if routes is None:
             return None
         kept = self._states_of(bundle.name).read(node, band, routes.settings_of(band))
         if kept is not None and kept.same_bundle:
@@ -148,7 +149,7 @@ class Memory:
                 self._telemetry.bad_input(f"{refusal}; its rows are read again")
             else:
                 return route.labels
-        return refilled_labels(routes, store, node, band, bundle, going_on)
+        return refilled_labels(routes, self._past, node, band, bundle, going_on)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error nobody knows whether the states are sound; the journal is.

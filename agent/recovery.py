@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from ..models.bundle import Bundle
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import PsdFrame
 from ..pipeline.journal import Entry, Note
-from ..pipeline.store_layout import glance
 from .labels import Labels
 from .notes import CURSOR, STRIDE
+from .past import Past
 from .route import BandRoute
 from .routes import Routes
 from .state import Kept, StateFolder
-
-if TYPE_CHECKING:
-    from ..pipeline.store import Store
 
 MOST_REFILL_ROWS = 20_000
 
@@ -39,7 +34,7 @@ class Recovered:
 def recover(
     routes: Routes,
     states: StateFolder,
-    store: Store,
+    past: Past,
     told: Callable[[str], None],
     going_on: Callable[[], None] = lambda: None,
 ) -> Recovered:
@@ -56,7 +51,7 @@ def recover(
     kept: dict[tuple[str, str], int] = {}
     whole_from: dict[tuple[str, str], int] = {}
     of_other_bundle: list[tuple[str, str]] = []
-    heard_of = {*states.bands(), *_bands_stored(states.directory)}
+    heard_of = {*states.bands(), *past.bands()}
     for at in sorted(at for at in heard_of if routes.wants(*at)):
         state = states.read(*at, routes.settings_of(at[1]))
         if state is not None and _restore(routes, state, told):
@@ -65,16 +60,16 @@ def recover(
                 of_other_bundle.append(at)
         else:
             whole_from[at] = -1
-            for number, piece in store.last_rows(*at, MOST_REFILL_ROWS):
+            for number, piece in past.last_rows(*at, MOST_REFILL_ROWS):
                 again.send(at, piece)
                 whole_from[at] = number
     # A band that was first heard after the last states were kept has all of its rows behind them.
-    for number, entry in store.entries_after(min(whole_from.values(), default=-1)):
+    for number, entry in past.entries_after(min(whole_from.values(), default=-1)):
         at = (entry.node, entry.band)
         if number > whole_from.get(at, -1) and routes.wants(*at):
             again.send(at, entry)
     for at in of_other_bundle:
-        _use_refilled(routes, store, at, going_on)
+        _use_refilled(routes, past, at, going_on)
     ends_ns = {(route.node, route.band): route.continuity.place[-1] for route in routes}
     end_ns = {at: each for at, each in ends_ns.items() if each is not None}
     return Recovered(again.rows, perf_counter() - begun, kept, end_ns)
@@ -82,7 +77,7 @@ def recover(
 
 def refilled_labels(
     routes: Routes,
-    store: Store,
+    past: Past,
     node: str,
     band: str,
     bundle: Bundle | None = None,
@@ -90,14 +85,10 @@ def refilled_labels(
 ) -> Labels:
     """A band's labels by a bundle that has not seen its rows, fitted on those that are stored."""
     practice = routes.detached(node, band, bundle)
-    for _, piece in store.last_rows(node, band, MOST_REFILL_ROWS):
+    for _, piece in past.last_rows(node, band, MOST_REFILL_ROWS):
         going_on()
         practice.resume(piece)
     return practice.labels
-
-
-def _bands_stored(directory: Path) -> set[tuple[str, str]]:
-    return {(each.node, each.band) for each in glance(directory).files if each.node and each.band}
 
 
 def _restore(routes: Routes, kept: Kept, told: Callable[[str], None]) -> bool:
@@ -113,8 +104,8 @@ def _restore(routes: Routes, kept: Kept, told: Callable[[str], None]) -> bool:
     return True
 
 
-def _use_refilled(routes: Routes, store: Store, at: tuple[str, str], going_on: Callable[[], None]) -> None:
-    route, labels = routes.of(*at), refilled_labels(routes, store, *at, going_on=going_on)
+def _use_refilled(routes: Routes, past: Past, at: tuple[str, str], going_on: Callable[[], None]) -> None:
+    route, labels = routes.of(*at), refilled_labels(routes, past, *at, going_on=going_on)
     if route is not None and labels.geometry == route.labels.geometry:
         route.use_labels(labels)
 

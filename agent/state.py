@@ -35,7 +35,6 @@ class StateFolder:
     """
 
     def __init__(self, directory: Path, bundle: str, told: Callable[[str], None]) -> None:
-        self.directory = directory
         self._folder = directory / STATES_FOLDER
         self._bundle = bundle
         self._told = told

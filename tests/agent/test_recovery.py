@@ -285,6 +285,17 @@ def test_a_publisher_that_changed_while_nothing_was_recorded_is_no_seam_in_a_win
     assert first.start_ns == frames[200].time_ns
 
 
+def test_a_disk_that_cannot_be_written_is_read_all_the_same(tmp_path: Path, bundles, uninterrupted, capfd):
+    settings, items = settings_in(tmp_path), arrivals()
+    lived(settings, bundles[0], items[:500], keep_at=480, killed=True)
+    (tmp_path / "lock").unlink()
+    (tmp_path / "lock").mkdir()  # nobody can open that
+    outputs = told(lived(settings, bundles[0], items[500:], killed=False))
+    expected = [output for each in uninterrupted[500:] for output in each]
+    assert same([output for output in outputs if not stood(output, uninterrupted[:500])], expected)
+    assert "recording stopped" in capfd.readouterr().err
+
+
 def test_a_stop_ends_a_long_start_and_leaves_the_states_as_they_are(tmp_path: Path, bundles, uninterrupted):
     settings, items = settings_in(tmp_path), arrivals()
     lived(settings, bundles[0], items[:300], keep_at=250, killed=True)
