@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ..config.schema import Settings
 from ..models.bundle import Bundle
-from ..pipeline.errors import BadInput
 from ..pipeline.frames import Gap, PsdFrame
 from ..pipeline.journal import Note
 from .directory_lock import DirectoryLock
@@ -20,7 +19,7 @@ from .notes import unit_of
 from .outputs import Output
 from .past import Past
 from .recorder import Recorder
-from .recovery import Recovered, recover, refilled_labels
+from .recovery import Recovered, labels_of, recover
 from .route import BandRoute
 from .routes import Routes
 from .snapshot_schedule import SnapshotSchedule
@@ -140,16 +139,8 @@ class Memory:
         routes = self._routes
         if routes is None:
             return None
-        kept = self._states_of(bundle.name).read(node, band, routes.settings_of(band))
-        if kept is not None and kept.same_bundle:
-            route = routes.detached(node, band, bundle)
-            try:
-                route.restore(kept.state, with_labels=True)
-            except BadInput as refusal:
-                self._telemetry.bad_input(f"{refusal}; its rows are read again")
-            else:
-                return route.labels
-        return refilled_labels(routes, self._past, node, band, bundle, going_on)
+        states, told = self._states_of(bundle.name), self._telemetry.bad_input
+        return labels_of(routes, states, self._past, node, band, bundle, going_on, told)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error nobody knows whether the states are sound; the journal is.

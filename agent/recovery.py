@@ -69,21 +69,35 @@ def recover(
         if number > whole_from.get(at, -1) and routes.wants(*at):
             again.send(at, entry)
     for at in of_other_bundle:
-        _use_refilled(routes, past, at, going_on)
+        route, labels = routes.of(*at), labels_of(routes, states, past, *at, going_on=going_on, told=told)
+        if route is not None and labels.geometry == route.labels.geometry:
+            route.use_labels(labels)
     ends_ns = {(route.node, route.band): route.continuity.place[-1] for route in routes}
     end_ns = {at: each for at, each in ends_ns.items() if each is not None}
     return Recovered(again.rows, perf_counter() - begun, kept, end_ns)
 
 
-def refilled_labels(
+def labels_of(
     routes: Routes,
+    states: StateFolder,
     past: Past,
     node: str,
     band: str,
     bundle: Bundle | None = None,
     going_on: Callable[[], None] = lambda: None,
+    told: Callable[[str], None] = lambda _: None,
 ) -> Labels:
-    """A band's labels by a bundle that has not seen its rows, fitted on those that are stored."""
+    """A band's labels by a bundle that has not seen its last rows: those that were kept with it, as `states`
+    has them, else fitted on the rows that are stored."""
+    kept = states.read_own(node, band, routes.settings_of(band))
+    if kept is not None:
+        route = routes.detached(node, band, bundle)
+        try:
+            route.restore(kept.state, with_labels=True)
+        except BadInput as refusal:
+            told(f"{refusal}; its rows are read again")
+        else:
+            return route.labels
     practice = routes.detached(node, band, bundle)
     for _, piece in past.last_rows(node, band, MOST_REFILL_ROWS):
         going_on()
@@ -102,12 +116,6 @@ def _restore(routes: Routes, kept: Kept, told: Callable[[str], None]) -> bool:
         routes.forget(kept.node, kept.band)
         return False
     return True
-
-
-def _use_refilled(routes: Routes, past: Past, at: tuple[str, str], going_on: Callable[[], None]) -> None:
-    route, labels = routes.of(*at), refilled_labels(routes, past, *at, going_on=going_on)
-    if route is not None and labels.geometry == route.labels.geometry:
-        route.use_labels(labels)
 
 
 class _Again:

@@ -47,20 +47,37 @@ class StateFolder:
         return write_state(folder / f"{band}{SUFFIX}", whole)
 
     def read(self, node: str, band: str, settings: State) -> Kept | None:
-        """The newest state of a band; None where there is none that the settings allow."""
-        for path in self._files(node, band):
-            try:
-                whole = read_state(path)
-                if whole["settings"] != settings:
-                    self._told(f"{node}/{band}: its settings are others than before; its rows are read again")
-                    return None
-                same = path.parents[1].name == self._bundle
-                return Kept(node, band, int(whole["entry"]), whole["state"], same)
-            except (BadInput, KeyError, TypeError, ValueError) as error:
-                refusal = error if isinstance(error, BadInput) else f"{path}: not a band's state: {error!r}"
-                self._told(f"{refusal}; it is left aside")
-                with suppress(OSError):
-                    path.replace(path.with_name(f"{path.name}.damaged"))
+        """The newest state of a band, whichever bundle's; None where there is none that the settings allow."""
+        paths = self._folder.glob(f"*/{node}/{band}{SUFFIX}")
+        found = [whole for path in paths if (whole := self._whole(path)) is not None]
+        return self._allowed(
+            max(found, key=lambda each: (each[0].entry, each[0].same_bundle), default=None), settings
+        )
+
+    def read_own(self, node: str, band: str, settings: State) -> Kept | None:
+        """The state of a band that was kept with this bundle, however old; None as in `read`."""
+        path = self._folder / self._bundle / node / f"{band}{SUFFIX}"
+        return self._allowed(self._whole(path) if path.is_file() else None, settings)
+
+    def _allowed(self, found: tuple[Kept, State] | None, settings: State) -> Kept | None:
+        if found is None or found[1] == settings:
+            return None if found is None else found[0]
+        kept = found[0]
+        self._told(f"{kept.node}/{kept.band}: its settings are others than before; its rows are read again")
+        return None
+
+    def _whole(self, path: Path) -> tuple[Kept, State] | None:
+        """A file's state, and the settings that it rests on; what is damaged is set aside."""
+        try:
+            whole = read_state(path)
+            same = path.parents[1].name == self._bundle
+            kept = Kept(whole["node"], whole["band"], int(whole["entry"]), whole["state"], same)
+            return kept, whole["settings"]
+        except (BadInput, KeyError, TypeError, ValueError) as error:
+            refusal = error if isinstance(error, BadInput) else f"{path}: not a band's state: {error!r}"
+            self._told(f"{refusal}; it is left aside")
+            with suppress(OSError):
+                path.replace(path.with_name(f"{path.name}.damaged"))
         return None
 
     def bands(self) -> list[tuple[str, str]]:
@@ -81,12 +98,6 @@ class StateFolder:
                     if path.stat().st_mtime < before:
                         path.unlink()
 
-    def _files(self, node: str, band: str) -> list[Path]:
-        """This bundle's file first, then those of others, newest first."""
-        own = self._folder / self._bundle / node / f"{band}{SUFFIX}"
-        others = [path for path in self._folder.glob(f"*/{node}/{band}{SUFFIX}") if path != own]
-        return [path for path in (own, *sorted(others, key=_age_seconds)) if path.is_file()]
-
 
 def settings_of(band: Band, models: Models) -> State:
     """The settings that a band's state rests on: with others its rows mean something else."""
@@ -99,9 +110,3 @@ def settings_of(band: Band, models: Models) -> State:
         "warm_up_windows": models.warm_up_windows,
         "seed": models.seed,
     }
-
-
-def _age_seconds(path: Path) -> float:
-    with suppress(OSError):
-        return time.time() - path.stat().st_mtime
-    return float("inf")

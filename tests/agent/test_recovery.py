@@ -285,6 +285,19 @@ def test_a_publisher_that_changed_while_nothing_was_recorded_is_no_seam_in_a_win
     assert first.start_ns == frames[200].time_ns
 
 
+def test_the_way_back_to_a_bundle_has_its_labels_and_what_the_other_has_heard(tmp_path: Path, bundles):
+    settings, frames = settings_in(tmp_path), rows(700, bins=200)
+    first = lived(settings, bundles[0], frames[:400], killed=False)
+    lived(settings, bundles[1], frames[400:600], killed=False)
+    for file in (tmp_path / "journal").iterdir():
+        file.unlink()
+    back = lived(settings, bundles[0], frames[600:], killed=False)
+    models = [[each.model for each in life if isinstance(each, Assignment)] for life in (first, back)]
+    assert models[0][-1] == models[1][0]
+    assert not [each for each in back if isinstance(each, Gap)]
+    assert any(isinstance(each, Forecast) for each in back[:20])
+
+
 def test_a_disk_that_cannot_be_written_is_read_all_the_same(tmp_path: Path, bundles, uninterrupted, capfd):
     settings, items = settings_in(tmp_path), arrivals()
     lived(settings, bundles[0], items[:500], keep_at=480, killed=True)
