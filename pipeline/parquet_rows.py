@@ -126,7 +126,7 @@ def gap_of(record: dict[str, Any], node: str, band: str) -> Gap:
     except (KeyError, TypeError, ValueError, OverflowError):
         raise BadInput("gaps: a gap without its numbers") from None
     if gap.reason not in _REASONS or not 0 <= gap.time_ns <= LATEST_NS:
-        raise BadInput(f"gaps: '{gap.reason[:20]}' at {gap.time_ns} ns; limit: {', '.join(_REASONS)}")
+        raise BadInput(f"gaps: {gap.reason[:20]!r} at {gap.time_ns} ns; limit: {', '.join(_REASONS)}")
     if not -1 <= gap.after_seq <= _MOST or not all(
         0 <= lost <= _MOST for lost in (gap.lost_rows, gap.lost_samples) if lost is not None
     ):

@@ -150,11 +150,12 @@ class ParquetFrames:
         version = (schema.metadata or {}).get(SCHEMA_KEY, SCHEMA_VERSION)
         if version != SCHEMA_VERSION:
             told = version.decode(errors="replace")[:20]
-            raise BadInput(f"{self._path}: bandwatch.schema {told}; limit: {SCHEMA_VERSION.decode()}")
+            raise BadInput(f"{self._path}: bandwatch.schema {told!r}; limit: {SCHEMA_VERSION.decode()}")
         for each in SCHEMA:
             found = schema.field(each.name).type
             if not _same_kind(found, each.type):
-                raise BadInput(f"{self._path}: {each.name} is {str(found)[:60]}; limit: {each.type}")
+                told = " ".join(str(found).split())[:60]
+                raise BadInput(f"{self._path}: {each.name} is {told}; limit: {each.type}")
         if not file.metadata.num_rows:
             raise BadInput(f"{self._path}: 0 rows; limit: at least 1")
 

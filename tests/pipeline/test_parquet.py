@@ -182,6 +182,7 @@ def test_a_table_that_is_not_ours_is_refused_in_one_line(tmp_path, column, value
         ({"lost_samples": 2**62}, "no count of rows or samples"),
         ({"time_ns": -1}, "'lost' at -1 ns"),
         ({"reason": "whim"}, "'whim' at 5 ns"),
+        ({"reason": "a\nwhim"}, r"'a\\nwhim' at 5 ns"),
     ],
 )
 def test_a_gap_that_cannot_be_is_refused_in_one_line(tmp_path, changes, words):
@@ -196,6 +197,7 @@ def test_a_gap_that_cannot_be_is_refused_in_one_line(tmp_path, changes, words):
     with pytest.raises(BadInput, match=words) as caught:
         read(path)
     assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_row_of_other_length_than_its_bins_is_refused(tmp_path):
