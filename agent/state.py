@@ -47,7 +47,7 @@ class StateFolder:
         return write_state(folder / f"{band}{SUFFIX}", whole)
 
     def read(self, node: str, band: str, settings: State) -> Kept | None:
-        """The newest state of a band, whichever bundle's; None where there is none that the settings allow."""
+        """The newest state of a band, whichever bundle's; None without one that the settings allow."""
         paths = self._folder.glob(f"*/{node}/{band}{SUFFIX}")
         found = [whole for path in paths if (whole := self._whole(path)) is not None]
         return self._allowed(
