@@ -44,9 +44,9 @@ class BundleSwitch:
         self._thread.start()
 
     def abandon(self) -> None:
-        """Let go of it; what is under way ends within a second, but for the loading of weights."""
+        """Let go of it; what is under way ends with the next row, but for the loading of weights."""
         self._abandoned.set()
-        self._thread.join(1.0)
+        self._thread.join(0.5)
 
     def finish(self) -> list[Fitted | Unfitted]:
         """Use the bundle from the next row on; BadInput where it cannot be used."""

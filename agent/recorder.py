@@ -109,7 +109,7 @@ class Recorder:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        flush_at = tidy_at = time.monotonic()
+        flushed_at = tidy_at = time.monotonic()
         closing = False
         while not closing:
             with self._changed:
@@ -125,9 +125,9 @@ class Recorder:
                     self._written_wanted = False
                     self._changed.notify_all()
             now = time.monotonic()
-            if now >= flush_at:
+            if now - flushed_at >= self.flush_seconds:
                 self._disk.flush()
-                flush_at = now + self.flush_seconds
+                flushed_at = now
             if now >= tidy_at and not closing:
                 # More waits: at once again, once what has come meanwhile is written.
                 tidy_at = now + (0 if self._disk.tidy() else TIDY_SECONDS)

@@ -330,6 +330,17 @@ def test_a_store_that_somebody_deletes_begins_anew(tmp_path: Path):
     assert sum(note.facts["rows"] for note in unrecorded(store)) == heard.unrecorded > 0
 
 
+def test_another_flush_interval_holds_at_once(tmp_path: Path):
+    disk, flushed = disk_on(tmp_path, Heard()), threading.Event()
+    recorder = Recorder(disk, SnapshotSchedule(), flush_seconds=3600)
+    recorder.start(0)
+    assert recorder.flush()
+    disk.flush = flushed.set  # type: ignore[method-assign]
+    recorder.flush_seconds = 0.1
+    assert flushed.wait(5)
+    assert recorder.close()
+
+
 def test_a_disk_that_hangs_holds_up_neither_the_end_nor_the_memory(tmp_path: Path):
     heard = Heard()
     disk = disk_on(tmp_path, heard)

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import torch
 
 from bandwatch.agent.core import Core
+from bandwatch.agent.directory_lock import DirectoryLock
+from bandwatch.agent.failure import Failure
 from bandwatch.agent.intake import Arrival, DirectIntake
 from bandwatch.agent.long_start import LongStart, Stopped
 from bandwatch.agent.loop import Loop
@@ -307,6 +310,26 @@ def test_a_disk_that_cannot_be_written_is_read_all_the_same(tmp_path: Path, bund
     expected = [output for each in uninterrupted[500:] for output in each]
     assert same([output for output in outputs if not stood(output, uninterrupted[:500])], expected)
     assert "recording stopped" in capfd.readouterr().err
+
+
+def test_a_disk_that_hangs_at_the_end_is_left_to_the_end_of_the_process(tmp_path: Path, bundles, capfd):
+    settings, gate = settings_in(tmp_path), Event()
+    with Core(settings, serve=False, show=False) as core:
+        memory = Memory(settings, bundles[0].name, core.telemetry).__enter__()
+        memory.recover(Routes(settings, bundles[0], core.telemetry, only_configured=True))
+        store = memory._disk.store
+        assert store is not None
+        store.journal.flush = lambda: gate.wait(20)  # type: ignore[method-assign, assignment]
+        memory.tell("something")
+        begun = time.monotonic()
+        memory.__exit__(None, None, None)
+        assert time.monotonic() - begun < 4
+        with pytest.raises(Failure, match="in use"):
+            DirectoryLock(tmp_path).take()
+        gate.set()
+        assert memory._recorder.close()
+        memory._lock.release()
+    assert "did not answer" in capfd.readouterr().err
 
 
 def test_a_stop_ends_a_long_start_and_leaves_the_states_as_they_are(tmp_path: Path, bundles, uninterrupted):
