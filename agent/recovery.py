@@ -64,7 +64,13 @@ def recover(
                 again.send(at, piece)
                 whole_from[at] = number
     # A band that was first heard after the last states were kept has all of its rows behind them.
-    for number, entry in past.entries_after(min(whole_from.values(), default=-1)):
+    after = min(whole_from.values(), default=-1)
+    for number, entry in past.entries_after(after):
+        if 0 <= after < number - 1:  # let go for want of room: what comes now comes after a gap
+            told(
+                f"the journal goes on at entry {number}, states end at {after}: what lies between is missing"
+            )
+        after = -1
         at = (entry.node, entry.band)
         if number > whole_from.get(at, -1) and routes.wants(*at):
             again.send(at, entry)

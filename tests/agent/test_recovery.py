@@ -20,7 +20,10 @@ from bandwatch.agent.long_start import LongStart, Stopped
 from bandwatch.agent.loop import Loop
 from bandwatch.agent.memory import Memory
 from bandwatch.agent.outputs import Output
+from bandwatch.agent.past import Past
+from bandwatch.agent.recovery import recover
 from bandwatch.agent.routes import Routes
+from bandwatch.agent.state import StateFolder
 from bandwatch.agent.watchdog import Notifier
 from bandwatch.config.schema import Logging, Settings
 from bandwatch.models.bundle import Bundle, write_bundle
@@ -330,6 +333,26 @@ def test_a_disk_that_hangs_at_the_end_is_left_to_the_end_of_the_process(tmp_path
         assert memory._recorder.close()
         memory._lock.release()
     assert "did not answer" in capfd.readouterr().err
+
+
+def test_a_hole_between_state_and_journal_is_told_and_is_a_gap(tmp_path: Path, bundles):
+    class Holed(Past):
+        def entries_after(self, entry: int):
+            return (each for each in super().entries_after(entry) if each[0] > entry + 20)
+
+    settings, lines = settings_in(tmp_path), []
+    lived(settings, bundles[0], rows(300, bins=128), keep_at=200, killed=True)
+    for past in (Past(tmp_path, lines.append), Holed(tmp_path, lines.append)):
+        with Core(settings, serve=False, show=False) as core:
+            routes = Routes(settings, bundles[0], core.telemetry, only_configured=True)
+            states = StateFolder(tmp_path, bundles[0].name, lines.append)
+            found = recover(routes, states, past, lines.append)
+    (line,) = lines
+    assert "what was between is lost" in line
+    assert 70 < found.rows < 100
+    (route,) = routes
+    # Only rows since the hole are in the next window.
+    assert route._windower.rows_held == found.rows
 
 
 def test_a_stop_ends_a_long_start_and_leaves_the_states_as_they_are(tmp_path: Path, bundles, uninterrupted):
