@@ -67,9 +67,7 @@ def recover(
     after = min(whole_from.values(), default=-1)
     for number, entry in past.entries_after(after):
         if 0 <= after < number - 1:  # let go for want of room: what comes now comes after a gap
-            told(
-                f"the journal goes on at entry {number}, states end at {after}: what lies between is missing"
-            )
+            told(f"the journal goes on at entry {number}, states end at {after}: what was between is lost")
         after = -1
         at = (entry.node, entry.band)
         if number > whole_from.get(at, -1) and routes.wants(*at):
