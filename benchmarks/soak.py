@@ -115,7 +115,7 @@ def _kills(folder: Path, count: int, seed: int) -> bool:
         missing = [kill.missing_seconds for kill in run.kills if kill.missing_seconds is not None]
         ready = [kill.ready_seconds for kill in run.kills if kill.ready_seconds is not None]
         print(f"kills, seed {seed}: {count}, {len(missing)} of them after rows had been recorded\n")
-        print(f"- the first row missing was sent {_spread(missing)} before the kill")
+        print(f"- the first row missing had been heard for {_spread(missing)}")
         print(f"- at most {max(kill.missing_rows for kill in run.kills)} rows of a band were missing")
         rows = max(kill.ready_rows or 0 for kill in run.kills)
         print(f"- from start to /readyz: {_spread(ready)}, after at most {rows} rows of a band")

@@ -6,9 +6,11 @@ import math
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bandwatch.benchmarks.soak_books import Books
+from bandwatch.benchmarks.soak_publisher import NODE
 from bandwatch.benchmarks.soak_rerun import Rerun, gauges
 from bandwatch.benchmarks.soak_rig import Rig
 from bandwatch.benchmarks.soak_truth import BandPlan
@@ -20,19 +22,21 @@ PLANS = (
     BandPlan("usual", bins=64, row_seconds=0.1, rows_per_second=100.0),
     BandPlan("wide", bins=1024, row_seconds=0.1, rows_per_second=30.0),
 )
-SETTINGS = {"models": {"threads": 1, "warm_up_windows": 24}}
+# A queue so long that no stride rises: with others the uninterrupted agent would look at other windows.
+SETTINGS = {"models": {"threads": 1, "warm_up_windows": 24}, "transport": {"queue_frames": 100_000}}
 BAND_SETTINGS = {"history": {"step_seconds": 1}}
 # Rows are dated so long before now, and may never overtake it.
 BEGUN_SECONDS = 86_400.0
 # The default of store.flush_seconds: at most so much may be missing.
 FLUSH_SECONDS = 10.0
+LOOK_SECONDS = 0.25
 # Of so many kills one is followed by a restart on a few rows alone.
 QUIET_EVERY = 4
 
 
 @dataclass(slots=True)
 class Kill:
-    """`missing_seconds`: how long before the kill the first row was sent that is in no store; None where the
+    """`missing_seconds`: for how long at most a row had been heard that is in no store; None where the
     agent had recorded nothing of this life yet. `ready_seconds` and `ready_rows`: from start to /readyz."""
 
     missing_seconds: float | None
@@ -52,6 +56,7 @@ class Kills:
     kills: list[Kill] = field(default_factory=list[Kill])
     faults: list[str] = field(default_factory=list[str])
     _random: random.Random = field(init=False)
+    _heard: list[tuple[int, dict[str, float]]] = field(default_factory=list[tuple[int, dict[str, float]]])
 
     def __post_init__(self) -> None:
         self.books = Books(self.rig.truth)
@@ -67,17 +72,16 @@ class Kills:
 
     def kill(self, *, quiet: bool) -> None:
         """One kill at a random moment, and a restart. `quiet`: few rows come until it is ready."""
-        self.books.mark()
-        if not quiet:
-            # Also while it starts, reads its state, or has just begun to hear.
-            time.sleep(self._random.uniform(0, self.longest_life_seconds))
-        else:
+        self._heard = []
+        if quiet:
             self._wait_until("rows recorded", lambda: all(self._recorded().values()))
-            time.sleep(self._random.uniform(0, 1))
+        # Else also while it starts, reads its state, or has just begun to hear.
+        self._live(self._random.uniform(0, 1 if quiet else self.longest_life_seconds))
         killed_ns = time.monotonic_ns()
         self.rig.kill_agent()
         self.books.take(self.rig.entries_after(self.books.entry))
         self.kills.append(Kill(*self._missing(killed_ns)))
+        self.books.mark()
         if quiet:
             self.rig.tell_publisher("pause")
             self._restart_on_few_rows()
@@ -128,20 +132,41 @@ class Kills:
         if forecasts != 12 * len(self.rig.plans):
             self.faults.append(f"life {self.rig.lives}: ready with {forecasts} forecast gauges")
 
+    def _live(self, seconds: float) -> None:
+        """So long the agent lives on, and says now and then how many rows it has heard."""
+        end = time.monotonic() + seconds
+        while True:
+            if self.rig.agent.events("serving"):
+                asked_ns = time.monotonic_ns()
+                with suppress(OSError):
+                    received = self.rig.agent.metric("bandwatch_frames_received_total")
+                    heard = {
+                        band: received.get(f'{{band="{band}",node="{NODE}"}}', 0.0) for band in self._bands()
+                    }
+                    self._heard.append((asked_ns, heard))
+            left_seconds = end - time.monotonic()
+            if left_seconds <= 0:
+                return
+            time.sleep(min(left_seconds, LOOK_SECONDS))
+
     def _missing(self, killed_ns: int) -> tuple[float | None, int]:
-        """Of the band that lost most: the time from its first row not recorded to the kill, and its rows."""
+        """Of the band that lost most: for how long at most its first row not recorded had been heard, and how
+        many rows; both by what the agent itself said before the kill."""
         longest, rows = None, 0
-        for plan in self.rig.plans:
-            known = self.books.known(plan.name)
-            if known is None or not self.books.rows[plan.name]:
+        for band in self._bands():
+            recorded = self.books.rows[band] + self.books.gaps[band, "source"]
+            if not self._heard or not recorded:
                 continue
-            sent_ns = self.rig.truth.sent_ns(known[0])
-            missing_ns = sent_ns[known[1] + 1 :]
-            missing_ns = missing_ns[missing_ns <= killed_ns]
-            seconds = float(killed_ns - missing_ns[0]) / NS_PER_S if len(missing_ns) else 0.0
+            missing = round(max(0, self._heard[-1][1][band] - recorded))
+            known_ns = [asked_ns for asked_ns, heard in self._heard if heard[band] <= recorded]
+            since_ns = known_ns[-1] if known_ns else self._heard[0][0]
+            seconds = (killed_ns - since_ns) / NS_PER_S if missing else 0.0
             if longest is None or seconds > longest:
-                longest, rows = seconds, len(missing_ns)
+                longest, rows = seconds, missing
         return longest, rows
+
+    def _bands(self) -> list[str]:
+        return [plan.name for plan in self.rig.plans]
 
     def _recorded(self) -> dict[str, int]:
         self.books.take(self.rig.entries_after(self.books.entry))
