@@ -120,6 +120,7 @@ def _kills(folder: Path, count: int, seed: int) -> bool:
         rows = max(kill.ready_rows or 0 for kill in run.kills)
         print(f"- from start to /readyz: {_spread(ready)}, after at most {rows} rows of a band")
         print(f"- {rerun.rows:,} rows sent down uninterrupted routes: {len(rerun.found)} verdicts and fits")
+        print(f"- {len(rig.torn)} files ended in the middle of a batch")
         late = [f"{seconds:.2f} s missing" for seconds in missing if seconds > soak_kills.FLUSH_SECONDS]
         return _all_held([*run.books.close().faults, *run.faults, *rig.damage, *late])
 

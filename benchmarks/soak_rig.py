@@ -28,6 +28,7 @@ from bandwatch.pipeline.store import stored_events, stored_rows
 from bandwatch.tests.agent.processes import Agent, started
 
 ANSWER_SECONDS = 120.0
+TORN = ": 0 sealed entries are missing"
 
 Numbered = tuple[int, PsdFrame | Gap | Note]
 
@@ -35,6 +36,7 @@ Numbered = tuple[int, PsdFrame | Gap | Note]
 class Rig:
     """Everything is under `folder`: store, truth, settings, logs of every life (`agent-<life>.log`).
 
+    `damage` is what reading the store tells of, but for files that end in the middle of a batch: `torn`.
     `settings` are merged over those that make the agent hear the plans' bands from the publisher.
     """
 
@@ -53,6 +55,7 @@ class Rig:
         self.truth = Truth(folder / "truth")
         self.lives = 0
         self.damage: list[str] = []
+        self.torn: set[str] = set()
         self._start_ns = time.time_ns() if start_ns is None else start_ns
         self._endpoint = f"tcp://127.0.0.1:{free_port()}"
         self._agent: Agent | None = None
@@ -106,20 +109,27 @@ class Rig:
 
     def entries(self) -> Iterator[Numbered]:
         """Everything in the store, in the order of its entries; while nothing is added to it."""
-        notes = (each for each in stored_events(self.store, told=self.damage.append) if each[1].kind != "gap")
-        return heapq.merge(stored_rows(self.store, told=self.damage.append), notes, key=itemgetter(0))
+        notes = (each for each in stored_events(self.store, told=self._tell) if each[1].kind != "gap")
+        return heapq.merge(stored_rows(self.store, told=self._tell), notes, key=itemgetter(0))
 
     def entries_after(self, entry: int) -> list[Numbered]:
         """Rows, gaps and what was not recorded, after an entry; also while the agent adds to them."""
         if not (self.store / "store.yaml").exists():
             return []
-        rows = list(stored_rows(self.store, after_entry=entry, told=self.damage.append))
+        rows = list(stored_rows(self.store, after_entry=entry, told=self._tell))
         if not rows:
             return []
         # Read after the rows, so that none which stands before one of them is missed.
-        notes = stored_events(self.store, kinds=["unrecorded"], told=self.damage.append)
+        notes = stored_events(self.store, kinds=["unrecorded"], told=self._tell)
         unrecorded = [each for each in notes if entry < each[0] < rows[-1][0]]
         return list(heapq.merge(rows, unrecorded, key=itemgetter(0)))
+
+    def _tell(self, line: str) -> None:
+        # A kill may fall between a batch and its seal: what is not sealed was never recorded.
+        if line.endswith(TORN):
+            self.torn.add(line)
+        elif line not in self.damage:
+            self.damage.append(line)
 
     # ---- the publisher ------------------------------------------------------------------------------
 
