@@ -32,6 +32,15 @@ class Past:
             return set()
         return {(each.node, each.band) for each in files if each.node and each.band}
 
+    def is_whole(self, most_entries: int) -> bool:
+        """Whether the journal has everything from the first entry on, and no more than so many."""
+        try:
+            found = segments(self._directory / JOURNAL_FOLDER) if self._is_there() else ()
+        except OSError as error:
+            self._cannot(error)
+            return False
+        return bool(found) and found[0].first_entry == 0 and found[-1].last_entry < most_entries
+
     def entries_after(self, entry: int) -> Iterator[tuple[int, Entry]]:
         """The entries of the journal with higher numbers, in order."""
         try:

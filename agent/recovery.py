@@ -58,8 +58,10 @@ def recover(
             whole_from[at] = kept[at] = state.entry
             if not state.same_bundle:
                 of_other_bundle.append(at)
-        else:
-            whole_from[at] = -1
+            continue
+        whole_from[at] = -1
+        # Where the journal has it all, it has what rows do not tell, too: strides that the load has raised.
+        if not past.is_whole(MOST_REFILL_ROWS):
             for number, piece in past.last_rows(*at, MOST_REFILL_ROWS):
                 again.send(at, piece)
                 whole_from[at] = number

@@ -262,6 +262,31 @@ def test_rows_without_a_state_are_read_again_from_wherever_they_are_stored(tmp_p
     assert (tmp_path / "state" / bundles[0].name / "node" / "band.state").exists()
 
 
+def test_a_stride_that_load_had_raised_is_raised_again_where_no_state_was_kept_yet(tmp_path: Path, bundles):
+    settings = settings_in(tmp_path)
+    with Core(settings, serve=False, show=False) as core:
+        memory = Memory(settings, bundles[0].name, core.telemetry).__enter__()
+        routes = Routes(settings, bundles[0], core.telemetry, only_configured=True)
+        memory.recover(routes)
+        loop = Loop(DirectIntake(iter(())), routes, core, Event(), live=False, memory=memory)
+        for number, item in enumerate(arrivals()[:200]):
+            loop.take(item)
+            if number == 150:
+                memory.tell("stride", "node", "band", rows=64)
+        memory.flush()
+        store = memory._disk.store
+        assert store is not None
+        store.journal.rotate()
+        while store.tidy(0):
+            pass
+        memory.__exit__(RuntimeError, None, None)
+    assert list(tmp_path.glob("rows/node/band/*/*.parquet"))
+    _, routes = recovered(settings, bundles[0])
+    route = routes.of("node", "band")
+    assert route is not None
+    assert route.stride_rows == 64
+
+
 def test_a_mask_that_leaves_nothing_of_older_rows_is_said_and_stops_nobody(tmp_path: Path, bundles, capfd):
     tuned = rows(200, bins=128)
     retuned = [replace(row, seq=row.seq + 200, center_hz=433.9e6) for row in tuned]
