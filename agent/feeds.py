@@ -185,7 +185,8 @@ def simulated_live(
     start_ns = begun_ns - round(source.backfill_seconds * NS_PER_S)
     if start_ns < after_ns <= begun_ns:
         start_ns = after_ns
-    simulator = Simulator(source.seed, node=node, band=band, start_ns=start_ns, stream=secrets.randbits(62))
+    stream = secrets.randbits(62)
+    simulator = Simulator(source.seed, node=node, band=band, start_ns=start_ns, stream=stream, truth_kept=0)
     for frame in simulator.frames():
         due_ns = max(frame.end_ns, begun_ns + round((frame.end_ns - start_ns) / source.backfill_speed))
         wait_seconds = (due_ns - utc_ns()) / NS_PER_S

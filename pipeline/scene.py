@@ -20,6 +20,7 @@ from .emitters import (
 )
 from .errors import BadInput
 from .frames import NS_PER_S
+from .gain_drift import GainDrift
 from .patches import Raster
 
 
@@ -50,7 +51,9 @@ class Scene:
     degrees of freedom over its mean, so K need not be whole. `bin_correlation` is the correlation of
     neighbouring bins' power (0.44 behind a Hann window). `resolution_db` is the step of the values, or 0.
     The receiver's filter loses `roll_off_db` at both ends over `roll_off_share` of the bins each; its own
-    DC line stands `dc_line_db` over the floor in the middle. Defaults resemble a testbed's 868 MHz band.
+    DC line stands `dc_line_db` over the floor in the middle. Its gain drifts by `gain_drift_db` (standard
+    deviation over days) and jitters by `gain_jitter_db` from row to row. Defaults resemble a testbed's
+    868 MHz band, louder and busier (`named_scenes.py` has the calibrated one).
 
     Raises BadInput where the geometry or the noise is impossible.
     """
@@ -66,6 +69,8 @@ class Scene:
     dc_line_db: float = 2.0
     bin_correlation: float = 0.0
     resolution_db: float = 0.0
+    gain_drift_db: float = 0.0
+    gain_jitter_db: float = 0.0
     emitters: tuple[Emitter, ...] = field(default_factory=srd_868_emitters)
 
     def __post_init__(self) -> None:
@@ -85,6 +90,8 @@ class Scene:
             ("roll_off_share", 0.0, 0.5),
             ("bin_correlation", 0.0, 0.6),
             ("resolution_db", 0.0, 10.0),
+            ("gain_drift_db", 0.0, 20.0),
+            ("gain_jitter_db", 0.0, 20.0),
         ):
             if not least <= getattr(self, name) <= most:
                 raise BadInput(f"scene: {name} is {getattr(self, name)}, it must be in {least:g}..{most:g}")
@@ -98,6 +105,12 @@ class Scene:
     def raster(self) -> Raster:
         first_hz = self.center_hz - (self.bins - 1) / 2 * self.bin_hz
         return Raster(first_hz, self.bin_hz, self.duration_ns / NS_PER_S)
+
+    def drift(self, seed: int, start_ns: int) -> GainDrift | None:
+        """The receiver's drifting gain; None where it stands still."""
+        if not (self.gain_drift_db or self.gain_jitter_db):
+            return None
+        return GainDrift(seed, start_ns, self.gain_drift_db, self.gain_jitter_db)
 
     def receiver_db(self) -> np.ndarray:
         """The receiver's filter, dB [bins]: 0 in the middle, a half cosine down to -roll_off_db."""

@@ -8,15 +8,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .arrivals import DAY_SECONDS, Stretch
 from .averaged_spectra import AveragedSpectra
 from .errors import BadInput
 from .frames import NS_PER_S, Float32, PsdFrame, read_only
 from .patches import Emission, Patch, Transmission, paint
 from .scene import Scene
+from .schedule import CHUNK_ROWS, Schedule
 from .varied_scene import varied_scene
 
-CHUNK_ROWS = 256
 START_2026_NS = 1_767_225_600 * NS_PER_S
 
 
@@ -26,7 +25,7 @@ class Simulator:
     The same seed, scene and start give the same rows, to the bit, whatever is asked for at once: rows are
     made in chunks of 256, each from generators seeded by (seed, chunk, emitter). Received power is the noise
     floor plus what is sent, through the receiver's filter, times a chi-square average of as many spectra as
-    the scene says.
+    the scene says, and the receiver's drifting gain.
 
     Raises BadInput where the seed is negative.
     """
@@ -42,11 +41,11 @@ class Simulator:
         stream: int = 1,
         truth_kept: int = 100_000,
     ) -> None:
-        if seed < 0:
-            raise BadInput(f"simulator: seed is {seed}, it must be at least 0")
         self.scene = scene or Scene()
         self.node, self.band, self.stream, self.start_ns = node, band, stream, start_ns
-        self._seed, self._truth_kept = seed, truth_kept
+        self._truth_kept = truth_kept
+        self._schedule = Schedule(seed, self.scene, start_ns)
+        self._drift = self.scene.drift(seed, start_ns)
         self._raster = self.scene.raster
         self._filter, self._dc_line = _receiver(self.scene)
         self._spectra = AveragedSpectra(self.scene.averaged_spectra, self.scene.bin_correlation)
@@ -127,48 +126,39 @@ class Simulator:
 
     def _make_chunk(self, chunk: int) -> Float32:
         first_row = chunk * CHUNK_ROWS
-        from_seconds = first_row * self._raster.row_seconds
-        to_seconds = (first_row + CHUNK_ROWS) * self._raster.row_seconds
-        self._plan(chunk, from_seconds, to_seconds)
+        self._plan(chunk)
 
         power = np.ones((CHUNK_ROWS, self.scene.bins), np.float32)
         for transmission in self._sending:
             for patch in transmission.patches:
                 paint(power, patch, self._raster, first_row)
-        self._sending = [sent for sent in self._sending if sent.end_seconds > to_seconds]
+        chunk_end = self._schedule.borders(chunk)[1]
+        self._sending = [sent for sent in self._sending if sent.end_seconds > chunk_end]
 
         power *= self._filter
         power += self._dc_line
-        power *= self._spectra.draw((CHUNK_ROWS, self.scene.bins), self._random(chunk, 0))
+        power *= self._spectra.draw((CHUNK_ROWS, self.scene.bins), self._schedule.random(chunk, 0))
         # A chi-square of few degrees can round to zero, which has no logarithm.
         np.maximum(power, np.finfo(np.float32).tiny, out=power)
         np.log10(power, out=power)
         power *= np.float32(10)
         power += np.float32(self.scene.noise_floor_db)
+        if self._drift is not None:
+            gain_db = self._drift.rows_db(first_row, CHUNK_ROWS, self._raster.row_seconds)
+            power += gain_db[:, None].astype(np.float32)
         if self.scene.resolution_db:
             step = np.float32(self.scene.resolution_db)
             np.round(power / step, out=power)
             power *= step
         return power
 
-    def _plan(self, chunk: int, from_seconds: float, to_seconds: float) -> None:
+    def _plan(self, chunk: int) -> None:
         """Decide what starts within a chunk."""
-        since_midnight = self.start_ns / NS_PER_S % DAY_SECONDS + from_seconds
-        stretch = Stretch(from_seconds, to_seconds, since_midnight % DAY_SECONDS)
-        for number, emitter in enumerate(self.scene.emitters, start=1):
-            random = self._random(chunk, number)
-            for start in emitter.arrivals.starts(stretch, random):
-                sent = emitter.transmit(start, random)
-                self._sending += sent
-                self._planned += [transmission.emission(self.start_ns) for transmission in sent]
+        sent = self._schedule.transmissions(chunk)
+        self._sending += sent
+        self._planned += [transmission.emission(self.start_ns) for transmission in sent]
         self._planned.sort(key=lambda emission: emission.start_ns)
         del self._planned[: max(0, self._begun() - self._truth_kept)]
-
-    def _random(self, chunk: int, number: int) -> np.random.Generator:
-        """The generator of one chunk's noise (0) or of one emitter's part in it."""
-        return np.random.Generator(
-            np.random.SFC64(np.random.SeedSequence(self._seed, spawn_key=(chunk, number)))
-        )
 
 
 def _receiver(scene: Scene) -> tuple[Float32, Float32]:
