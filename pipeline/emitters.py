@@ -65,6 +65,30 @@ class SpreadFrames(Emitter):
 
 
 @dataclass(frozen=True)
+class OqpskExchanges(Emitter):
+    """IEEE 802.15.4 O-QPSK with half-sine chips: frames and their answers in turn, a few milliseconds each,
+    so that a row sees all of an exchange as one faint stripe or two (IEEE 802.15.4-2011, 10.2)."""
+
+    kind: ClassVar[str] = "ieee-802.15.4"
+    center_hz: float
+    chip_rate_hz: float
+    frame_seconds: Range
+    pause_seconds: Range
+    frames: tuple[int, int]
+    power_db: Range
+
+    def transmit(self, start_seconds: float, random: np.random.Generator) -> list[Transmission]:
+        level, width = random.uniform(*self.power_db), 1.5 * self.chip_rate_hz
+        patches: list[Patch] = []
+        start = start_seconds
+        for _ in range(random.integers(*self.frames, endpoint=True)):
+            end = start + random.uniform(*self.frame_seconds)
+            patches.append(Patch(start, end, self.center_hz, width, width / 2, level, half_sine=True))
+            start = end + random.uniform(*self.pause_seconds)
+        return [Transmission(self.kind, tuple(patches))]
+
+
+@dataclass(frozen=True)
 class UltraNarrowHops(Emitter):
     """An ultra-narrowband uplink: each message is sent `hops` times, one after another, each at a frequency
     drawn anew. Every hop is an emission of its own."""

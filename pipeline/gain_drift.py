@@ -20,8 +20,8 @@ class GainDrift:
 
     The slow part has a standard deviation of `drift_db` over days. Half of its variance is the temperature's:
     least gain at 15:00 UTC, when amplifiers are warmest. The other half is sines of 12 hours to 11 minutes
-    with amplitudes that fall with the root of the period. `jitter_db` is the standard deviation of a part that
-    every row draws anew.
+    with amplitudes that fall with the root of the period. `jitter_db` is the standard deviation of a part
+    that every row draws anew.
     """
 
     def __init__(self, seed: int, start_ns: int, drift_db: float, jitter_db: float) -> None:
@@ -43,7 +43,7 @@ class GainDrift:
 
     def rows_db(self, first_row: int, rows: int, row_seconds: float) -> NDArray[np.float64]:
         """Both parts for rows [first_row, first_row + rows); `first_row` is a multiple of `rows`."""
-        gain_db = self.slow_db((first_row + np.arange(rows) + 0.5) * row_seconds)
+        gain_db = self.slow_db((first_row + np.arange(rows, dtype=np.float64) + 0.5) * row_seconds)
         if self._jitter_db:
             key = np.random.SeedSequence(self._seed, spawn_key=(_KEY, first_row // rows))
             gain_db += self._jitter_db * np.random.default_rng(key).standard_normal(rows)
