@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...pipeline.errors import BadInput
 from ...pipeline.frames import NS_PER_S
+from ...pipeline.named_scenes import BANDS, scene_named
 from ...pipeline.simulated_recording import write_recording
 from ...pipeline.simulator import Simulator
 
@@ -23,12 +24,14 @@ def simulate_command(
     truth: Annotated[
         Path | None, typer.Option(help="Where to write what was sent, one JSON object a line.")
     ] = None,
+    scene: Annotated[str, typer.Option(help=f"What is heard: {', '.join(BANDS)}.")] = "default",
 ) -> None:
-    """Write a recording of the simulated 868 MHz band, and the truth about it.
+    """Write a recording of a simulated band (868 MHz unless --scene is varied), and the truth about it.
 
     Example: bandwatch simulate --seconds 3600 --seed 7 --out band.h5 --truth band.truth.jsonl
     """
-    simulator = Simulator(seed)
+    heard = scene_named(scene, max(seed, 0))
+    simulator = Simulator(seed, scene=heard, band=BANDS[scene])
     row_seconds = simulator.scene.duration_ns / NS_PER_S
     if not (math.isfinite(seconds) and seconds >= row_seconds):
         raise BadInput(f"--seconds is {seconds:g}, it must be a number of at least one row, {row_seconds:g}")
