@@ -16,6 +16,7 @@ from .commands.capture import capture_command
 from .commands.check import check_command
 from .commands.convert import convert_command
 from .commands.devices import devices_command
+from .commands.evaluate_clusters import evaluate_clusters_command
 from .commands.events import events_command
 from .commands.inspect import inspect_command
 from .commands.mute import mute_command
@@ -53,6 +54,9 @@ app.command("mute")(mute_command)
 train.command("clusters")(train_clusters_command)
 train.command("forecast")(train_forecast_command)
 app.add_typer(train, name="train")
+evaluate = typer.Typer(no_args_is_help=True, help="How good what was learnt is, beside simpler means.")
+evaluate.command("clusters")(evaluate_clusters_command)
+app.add_typer(evaluate, name="evaluate")
 
 
 def _print_version(wanted: bool) -> None:

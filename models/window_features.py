@@ -140,6 +140,9 @@ class _Measured:
             *self._edges(),
         ]
 
+    def _rows_used(self) -> NDArray[np.bool_]:
+        return np.asarray(self.occupied.any(axis=1))
+
     def _levels(self) -> list[float]:
         occupied_db = float(self.level_db[self.occupied].mean()) if self.numbers.size else 0.0
         return [
@@ -164,7 +167,7 @@ class _Measured:
         ]
 
     def _bursts(self) -> list[float]:
-        begins, ends = _runs(self.occupied.any(axis=1))
+        begins, ends = _runs(self._rows_used())
         if not begins.size:
             return [0.0, 0.0, 0.0, 0.0]
         pauses = begins[1:] - ends[:-1]
@@ -228,7 +231,7 @@ class _Measured:
         return float(cross / row_square), float(cross**2 / (row_square * bin_square))
 
     def _ridge_step(self) -> float:
-        rows_used = self.occupied.any(axis=1)
+        rows_used = self._rows_used()
         both = rows_used[1:] & rows_used[:-1]
         if not both.any():
             return 0.0

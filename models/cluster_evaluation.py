@@ -1,0 +1,307 @@
+"""Every representation of the same windows clustered the same way, and the figures of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..pipeline.errors import BadInput
+from ..pipeline.frames import Float32, Int64
+from .cluster_count import COUNTS, count_curve, recommendation, recommended
+from .cluster_figures import (
+    PERMUTATIONS,
+    Bools,
+    Figures,
+    agreement,
+    chance,
+    neighbour_accuracy,
+    silhouette,
+    stability,
+    stability_between_halves,
+)
+from .clustering import fit_centres, fit_projection
+from .evaluated_windows import EvaluatedWindows
+from .halves import first_half, stretches
+from .representations import Representation
+from .supervised import ceiling
+
+FEWEST_WINDOWS = 16
+WINDOWS_A_CLUSTER = 8
+EXPLAINED_SHARE = 0.85
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """How to cluster and score: `seeds` seeds from `seed` on, whose medians are the figures."""
+
+    clusters: int = 24
+    components: int = 20
+    seed: int = 0
+    seeds: int = 3
+    counts: tuple[int, ...] = COUNTS
+    permutations: int = PERMUTATIONS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClusterEvaluation:
+    """`models` are figures by name; `labels` int64 [n] the first seed's clusters of the primary
+    representation; `data` and `choice_of_k` are facts for the report, which `record` puts together."""
+
+    primary: str
+    models: dict[str, dict[str, Any]]
+    labels: Int64
+    data: dict[str, Any]
+    choice_of_k: dict[str, Any]
+    settings: dict[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        """What `--json` writes: plain values, what could not be measured as None."""
+        return {
+            "kind": "clusters",
+            "version": 1,
+            "primary": self.primary,
+            "models": self.models,
+            "data": self.data,
+            "settings": self.settings,
+            "choice_of_k": self.choice_of_k,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """The windows' truth as numbers, and which of them have one."""
+
+    codes: Int64  # UNKNOWN where there is none
+    is_known: Bools
+    is_single: Bools
+    names: tuple[str, ...]
+
+
+def evaluate_clusters(
+    windows: EvaluatedWindows,
+    representations: Sequence[Representation],
+    primary: str,
+    config: EvaluationConfig | None = None,
+    *,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> ClusterEvaluation:
+    """Figures of each representation's clusters, medians over the seeds (`docs/evaluate.md` defines them).
+
+    At most one cluster for every eight windows, as band models have. `on_step` hears what comes next, once
+    for each of `steps`. Raises BadInput for fewer than 16 windows, and where a truth was given and not one
+    window has it.
+    """
+    config = config or EvaluationConfig()
+    if len(windows) < FEWEST_WINDOWS:
+        raise BadInput(f"--data: {len(windows)} windows; limit: at least {FEWEST_WINDOWS}")
+    known = _known(windows)
+    truth = None if known is None else known.codes
+    stretch = stretches(windows.recording, windows.start_ns, truth)
+    wanted = min(config.clusters, max(2, len(windows) // WINDOWS_A_CLUSTER))
+    models: dict[str, dict[str, Any]] = {}
+    primary_labels = np.zeros(0, dtype=np.int64)
+    for representation in representations:
+        found: list[Figures] = []
+        labellings: list[Int64] = []
+        for seed in range(config.seed, config.seed + config.seeds):
+            on_step(f"{representation.name}, seed {seed}")
+            is_first = first_half(stretch, truth, seed) if stretch.max() > 0 else None
+            features = representation.features(seed)
+            labels, figures = _figures(
+                windows, features, representation, known, is_first, wanted, seed, config
+            )
+            labellings.append(labels)
+            found.append(figures)
+        merged = {name: _median([each[name] for each in found]) for name in found[0]}
+        merged["stability_seeds"] = stability(labellings)
+        if "nmi" in merged:
+            merged["nmi_least"] = min(each["nmi"] for each in found)
+            merged["nmi_most"] = max(each["nmi"] for each in found)
+        models[representation.name] = _nested(merged)
+        if representation.name == primary:
+            primary_labels = labellings[0]
+    if "ceiling" in models[primary]:
+        models["supervised"] = dict(models[primary]["ceiling"])
+    on_step("choice of k")
+    return ClusterEvaluation(
+        primary=primary,
+        models=models,
+        labels=primary_labels,
+        data=_facts(windows, known, int(stretch.max()) + 1),
+        choice_of_k=_choice(
+            next(each for each in representations if each.name == primary), stretch, truth, config
+        ),
+        settings=asdict(config) | {"clusters": wanted, "counts": list(config.counts)},
+    )
+
+
+def steps(representations: Sequence[Representation], config: EvaluationConfig) -> int:
+    """How often `on_step` is called."""
+    return len(representations) * config.seeds + 1
+
+
+def _figures(
+    windows: EvaluatedWindows,
+    features: Float32,
+    representation: Representation,
+    known: _Known | None,
+    is_first: Bools | None,
+    clusters: int,
+    seed: int,
+    config: EvaluationConfig,
+) -> tuple[Int64, Figures]:
+    """The clusters of one seed, and their figures by name; dots in names are levels of the report."""
+    whiten = representation.whiten
+    projection = fit_projection(features, config.components, whiten=whiten)
+    points = projection.points(features)
+    centres, labels = fit_centres(points, clusters, seed)
+    figures: Figures = {}
+    if known is not None:
+        figures |= _against_truth(features, points, labels, known, is_first, seed, config.permutations)
+    figures |= {
+        "silhouette": silhouette(points, labels, seed),
+        "stability_halves": math.nan
+        if is_first is None
+        else stability_between_halves(
+            features, is_first, clusters=clusters, components=config.components, whiten=whiten, seed=seed
+        ),
+        "nmi_segment": _nmi_if_many(windows.segment, labels),
+        "nmi_recording": _nmi_if_many(windows.recording, labels),
+        "clusters": float(len(centres)),
+        "pca.components": float(projection.component_count),
+        "pca.variance_kept": float(projection.variance_ratio.sum()) if representation.complete else math.nan,
+        "pca.components_85": _components_for(EXPLAINED_SHARE, features)
+        if representation.complete
+        else math.nan,
+    }
+    return labels, figures
+
+
+def _against_truth(
+    features: Float32,
+    points: Float32,
+    labels: Int64,
+    known: _Known,
+    is_first: Bools | None,
+    seed: int,
+    permutations: int,
+) -> Figures:
+    asked = known.is_known
+    truth = known.codes[asked]
+    found = agreement(truth, labels[asked])
+    found |= {
+        f"chance.{name}": value for name, value in chance(truth, labels[asked], seed, permutations).items()
+    }
+    single = asked & known.is_single
+    if single.any():
+        for name, value in agreement(known.codes[single], labels[single]).items():
+            found[f"single.{name}"] = value
+    halves = None if is_first is None else is_first[asked]
+    if halves is None or halves.all() or not halves.any():
+        return found
+    found["knn_accuracy"] = neighbour_accuracy(points[asked], truth, halves)
+    supervised = ceiling(features[asked], truth, halves)
+    found |= {f"ceiling.{name}": value for name, value in supervised.items()}
+    found["share_of_ceiling"] = found["nmi"] / supervised["nmi"] if supervised["nmi"] > 0 else math.nan
+    return found
+
+
+def _choice(
+    representation: Representation, stretch: Int64, truth: Int64 | None, config: EvaluationConfig
+) -> dict[str, Any]:
+    if stretch.max() == 0:
+        return {
+            "model": representation.name,
+            "curve": [],
+            "recommended": None,
+            "words": recommendation([], 0),
+        }
+    curve = count_curve(
+        representation.features(config.seed),
+        first_half(stretch, truth, config.seed),
+        truth,
+        counts=config.counts,
+        components=config.components,
+        whiten=representation.whiten,
+        seed=config.seed,
+    )
+    chosen = recommended(curve)
+    return {
+        "model": representation.name,
+        "recommended": None if chosen is None else chosen.clusters,
+        "words": recommendation(curve, config.clusters),
+        "curve": [{name: _plain(value) for name, value in asdict(each).items()} for each in curve],
+    }
+
+
+def _known(windows: EvaluatedWindows) -> _Known | None:
+    if windows.truths is None:
+        return None
+    names = tuple(sorted({truth.main_kind for truth in windows.truths if truth is not None}))
+    if not names:
+        raise BadInput(f"--labels: none of the {len(windows)} windows lies in a labelled stretch")
+    number = {name: code for code, name in enumerate(names)}
+    codes = [UNKNOWN if truth is None else number[truth.main_kind] for truth in windows.truths]
+    single = [truth is not None and len(truth.kinds) <= 1 for truth in windows.truths]
+    found = np.array(codes, dtype=np.int64)
+    return _Known(found, found != UNKNOWN, np.array(single, dtype=np.bool_), names)
+
+
+def _facts(windows: EvaluatedWindows, known: _Known | None, stretch_count: int) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "recordings": len(windows.paths),
+        "windows": len(windows),
+        "windows_given": windows.given,
+        "segments": len(np.unique(windows.segment)),
+        "stretches": stretch_count,
+    }
+    if known is None:
+        return facts
+    truth = known.codes[known.is_known]
+    counts = np.bincount(truth, minlength=len(known.names))
+    return facts | {
+        "windows_with_truth": len(truth),
+        "windows_of_one_kind": int((known.is_known & known.is_single).sum()),
+        "truths": dict(zip(known.names, counts.tolist(), strict=True)),
+        "largest_share": float(counts.max() / len(truth)),
+        "nmi_truth_segment": _plain(_nmi_if_many(windows.segment[known.is_known], truth)),
+        "nmi_truth_recording": _plain(_nmi_if_many(windows.recording[known.is_known], truth)),
+    }
+
+
+def _nmi_if_many(where: Int64, labels: Int64) -> float:
+    return agreement(where, labels)["nmi"] if len(np.unique(where)) > 1 else math.nan
+
+
+def _components_for(share: float, features: Float32) -> float:
+    """How many principal components explain that share of the features' variance."""
+    ratios = fit_projection(features, features.shape[1], whiten=False).variance_ratio.astype(np.float64)
+    reached = np.flatnonzero(np.cumsum(ratios) >= share)
+    return float(reached[0] + 1) if reached.size else math.nan
+
+
+def _median(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.median(finite)) if finite else math.nan
+
+
+def _nested(figures: Mapping[str, float]) -> dict[str, Any]:
+    """`chance.nmi` becomes `chance: {nmi: ...}`; whole numbers are whole."""
+    found: dict[str, Any] = {}
+    for name, value in figures.items():
+        *levels, last = name.split(".")
+        level = found
+        for each in levels:
+            level = level.setdefault(each, {})
+        is_whole = last in ("clusters", "components", "components_85") and math.isfinite(value)
+        level[last] = round(value) if is_whole else _plain(value)
+    return found
+
+
+def _plain(value: float | None) -> float | None:
+    return value if value is None or math.isfinite(value) else None
