@@ -55,7 +55,7 @@ def energy_truth(window: Window, emissions: Sequence[Emission], averaged_spectra
     """The energies in a window, of a simulator's emissions in the order of their starts.
 
     `averaged_spectra` is the scene's. Each emission's patches are painted as the simulator paints them, on
-    the window's own pixels; without the receiver's filter, which takes as much from the floor as from signals.
+    the window's own pixels; without the receiver's filter, which takes from the floor what it takes from all.
     Raises BadInput for an emission that has no patches: one that was read from a file.
     """
     rows, bins = window.values.shape

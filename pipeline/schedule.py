@@ -9,7 +9,7 @@ import numpy as np
 from .arrivals import DAY_SECONDS, Stretch
 from .errors import BadInput
 from .frames import NS_PER_S
-from .patches import Transmission
+from .patches import Emission, Transmission
 from .scene import Scene
 
 CHUNK_ROWS = 256
@@ -49,6 +49,13 @@ class Schedule:
             ]
             found += [replace(each, origin=(chunk, number, n)) for n, each in enumerate(sent)]
         return found
+
+    def emissions(self, rows: int) -> list[Emission]:
+        """The truth about all that begins within the first `rows` rows, by start."""
+        chunks = range(-(-rows // CHUNK_ROWS))
+        found = [each.emission(self.start_ns) for chunk in chunks for each in self.transmissions(chunk)]
+        end_ns = self.start_ns + rows * self.scene.duration_ns
+        return sorted((each for each in found if each.start_ns < end_ns), key=lambda each: each.start_ns)
 
     def random(self, *key: int) -> np.random.Generator:
         """The generator of a key: (chunk, emitter); (chunk, 0) for noise of rows; longer ones for samples."""

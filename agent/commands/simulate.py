@@ -14,32 +14,53 @@ from ...pipeline.errors import BadInput
 from ...pipeline.frames import NS_PER_S
 from ...pipeline.named_scenes import BANDS, scene_named
 from ...pipeline.simulated_recording import write_recording
-from ...pipeline.simulator import Simulator
+from ...pipeline.simulator import START_2026_NS, Simulator
 
 
 def simulate_command(
     seconds: Annotated[float, typer.Option(help="How long a stretch of the band to record.")],
-    out: Annotated[Path, typer.Option(help="The recording: .npy, .npz or .h5; its sidecar is OUT.yaml.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The recording: .npy, .npz or .h5; with --iq .sigmf-meta, .cf32 or .cs16. "
+            "What does not describe itself has the sidecar OUT.yaml."
+        ),
+    ],
     seed: Annotated[int, typer.Option(help="The same seed gives the same recording.")] = 0,
     truth: Annotated[
         Path | None, typer.Option(help="Where to write what was sent, one JSON object a line.")
     ] = None,
     scene: Annotated[str, typer.Option(help=f"What is heard: {', '.join(BANDS)}.")] = "default",
+    iq: Annotated[bool, typer.Option("--iq", help="Samples of the same transmissions, not power.")] = False,
 ) -> None:
     """Write a recording of a simulated band (868 MHz unless --scene is varied), and the truth about it.
 
     Example: bandwatch simulate --seconds 3600 --seed 7 --out band.h5 --truth band.truth.jsonl
     """
     heard = scene_named(scene, max(seed, 0))
-    simulator = Simulator(seed, scene=heard, band=BANDS[scene])
-    row_seconds = simulator.scene.duration_ns / NS_PER_S
+    row_seconds = heard.duration_ns / NS_PER_S
     if not (math.isfinite(seconds) and seconds >= row_seconds):
         raise BadInput(f"--seconds is {seconds:g}, it must be a number of at least one row, {row_seconds:g}")
     rows = round(seconds / row_seconds)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("simulating", total=rows)
-        write_recording(
-            simulator, out, rows, truth_path=truth, on_rows=lambda done: progress.advance(task, done)
+        if not iq:
+            simulator = Simulator(seed, scene=heard, band=BANDS[scene])
+            task = progress.add_task("simulating", total=rows)
+            write_recording(
+                simulator, out, rows, truth_path=truth, on_rows=lambda done: progress.advance(task, done)
+            )
+            typer.echo(f"{out}: {rows} rows of {heard.bins} bins, {rows * row_seconds:g} s")
+            return
+        # scipy.signal takes a second to import: only samples need it.
+        from ...pipeline.simulated_iq import SimulatedBand, write_iq_recording
+
+        band = SimulatedBand(seed, heard, START_2026_NS, rows, band=BANDS[scene])
+        rate_hz = heard.bins * heard.bin_hz
+        task = progress.add_task("simulating", total=rows * row_seconds * rate_hz)
+        clipped = write_iq_recording(
+            band, out, truth_path=truth, on_samples=lambda done: progress.advance(task, done)
         )
-    typer.echo(f"{out}: {rows} rows of {simulator.scene.bins} bins, {rows * row_seconds:g} s")
+    if clipped:
+        typer.echo(f"problem: {clipped:,} samples were beyond full scale and are clipped", err=True)
+    typer.echo(f"{out}: {round(rows * row_seconds * rate_hz)} samples at {rate_hz:g} a second")
