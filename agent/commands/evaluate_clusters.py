@@ -167,7 +167,10 @@ def _representations(
         )
 
     by_hand = Representation(
-        "hand-made", "what a person would measure", lambda _: hand_made(windows, watched("measuring"))
+        "hand-made",
+        "what a person would measure, standardised, its components not whitened",
+        lambda _: hand_made(windows, watched("measuring")),
+        whiten=False,
     )
     learnt = [of_bundle(name, bundle) for name, bundle in bundles.items()]
     return [
