@@ -1,8 +1,8 @@
 """From what the simulator says of a transmission to the waveforms that carry it.
 
 The widths that the simulator paints are those of these modulations: a hump of width w is a root raised
-cosine pulse train of symbol rate w / 2; two tones of width w each are keyed 0.65 w times a second; a code of
-on-off keying has marks of 4 / w seconds; half-sine chips fill 1.5 times their rate. Data are random.
+cosine pulse train of symbol rate w / 2; two tones of width w each are keyed about 0.9 w times a second; a
+code of on-off keying has marks of 3 / w seconds; half-sine chips fill 1.5 times their rate. Data are random.
 """
 
 from __future__ import annotations
@@ -101,7 +101,10 @@ def _chirps(patch: Patch, random: Payload, number: int) -> Callable[[], Waveform
 def _keyed_tones(patches: tuple[Patch, ...], random: Payload) -> Burst:
     low, high = min(p.center_hz for p in patches), max(p.center_hz for p in patches)
     patch = patches[0]
-    bit_hz, deviation_hz = 0.65 * patch.width_hz, (high - low) / 2
+    deviation_hz = (high - low) / 2
+    # The modulation index, half an odd number: at whole ones the spectrum would have lines.
+    index = max(round(2 * deviation_hz / (0.9 * patch.width_hz) - 0.5), 0) + 0.5
+    bit_hz = 2 * deviation_hz / index
 
     def make() -> Waveform:
         bits = _signs(random(0), _count(patch, bit_hz))
@@ -112,14 +115,14 @@ def _keyed_tones(patches: tuple[Patch, ...], random: Payload) -> Burst:
         patch.start_seconds,
         patch.end_seconds,
         (low + high) / 2,
-        deviation_hz + patch.width_hz / 2,
+        deviation_hz + bit_hz,
         patch.power_db,
         make,
     )
 
 
 def _code(patch: Patch, random: Payload) -> Callable[[], Waveform]:
-    mark_seconds = 4 / patch.width_hz
+    mark_seconds = 3 / patch.width_hz
 
     def make() -> Waveform:
         bits = _count(patch, 1 / (2 * mark_seconds))

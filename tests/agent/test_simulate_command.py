@@ -170,3 +170,82 @@ def test_a_kill_leaves_no_file_that_looks_whole(tmp_path):
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".part")] == []
+
+
+class TestSamples:
+    @pytest.mark.parametrize("suffix", ["sigmf-meta", "cf32", "cs16"])
+    def test_read_back_as_the_transmissions_of_the_rows(self, tmp_path, suffix):
+        from bandwatch.pipeline.psd import PowerSpectrum
+        from bandwatch.pipeline.replay import open_recording
+
+        out, truth, rows_truth = tmp_path / f"band.{suffix}", tmp_path / "t.jsonl", tmp_path / "rows.jsonl"
+        asked = ("--seconds", 26, "--seed", 7, "--scene", "logatec", "--truth")
+        result = simulate(*asked, truth, "--iq", "--out", out)
+        assert result.exit_code == 0, result.output
+        assert "4992000 samples at 192000 a second" in result.output
+        simulate(*asked, rows_truth, "--out", tmp_path / "rows.npy")
+        assert truth.read_text() == rows_truth.read_text()
+        assert len(truth.read_text().splitlines()) > 3
+
+        recording = open_recording(out, spectrum=PowerSpectrum(bins=1024, frames_per_row=75))
+        frames = [item for item in recording if hasattr(item, "power_db")]
+        assert (recording.node, recording.band) == ("simulated", "logatec-868")
+        assert (frames[0].center_hz, frames[0].bin_hz) == (868.296e6, 187.5)
+        assert frames[0].time_ns == Simulator(0).start_ns
+        assert frames[1].time_ns - frames[0].time_ns == 200_000_000
+        heard = np.stack([frame.power_db for frame in frames]).astype(float)
+        painted = np.load(tmp_path / "rows.npy")[: len(heard)].astype(float)
+        assert len(heard) in (129, 130)
+        assert np.abs(heard.mean(1) - painted.mean(1)).max() < 1.0
+        # The analyser's rows are not rounded to whole dB.
+        assert np.median(heard) == pytest.approx(painted.mean(1).min(), abs=0.5)
+
+    def test_sigmf_carries_the_truth_as_annotations(self, tmp_path):
+        simulate("--seconds", 26, "--seed", 7, "--iq", "--out", tmp_path / "a.sigmf-data")
+        meta = json.loads((tmp_path / "a.sigmf-meta").read_text())
+        assert (tmp_path / "a.sigmf-data").stat().st_size == 8 * 4_992_000
+        truth = simulator_truth(7, 130)
+        assert [note["core:label"] for note in meta["annotations"]] == [each.kind for each in truth]
+        for note, emission in zip(meta["annotations"], truth, strict=True):
+            seconds = (emission.start_ns - Simulator(7).start_ns) / 1e9
+            assert note["core:sample_start"] == pytest.approx(seconds * 192e3, abs=1)
+            assert note["core:freq_lower_edge"] >= 868.2e6 - 1
+            assert note["core:freq_upper_edge"] <= 868.392e6 + 1
+
+    def test_int16_tells_what_it_clips(self, tmp_path):
+        from bandwatch.pipeline.simulated_iq import SimulatedBand, write_iq_recording
+
+        loud = SimulatedBand(1, Scene(bins=64, noise_floor_db=-10.0, emitters=()), 0, 1)
+        clipped = write_iq_recording(loud, tmp_path / "x.cs16")
+        samples = np.fromfile(tmp_path / "x.cs16", "<i2").reshape(-1, 2)
+        assert 0 < clipped == ((samples == -32768) | (samples == 32767)).any(1).sum()
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                "--out x.npy --iq",
+                "x.npy: suffix is '.npy', samples are written as .sigmf-meta, .sigmf-data, .cf32, .cs16",
+            ),
+            ("--out x.cf32", "x.cf32: suffix is '.cf32', a recording is written as .npy, .npz, .h5"),
+            ("--out no/x.cf32 --iq", "no/x.cf32: the folder no does not exist"),
+            ("--out x.cf32 --iq --truth x.cf32.yaml", "x.cf32.yaml: the truth needs a file of its own"),
+            (
+                "--out x.npy --scene town",
+                "scene: 'town' is not known, there are default, logatec, wide, varied",
+            ),
+            ("--out x.cf32 --iq --seed -1", "simulator: seed is -1, it must be at least 0"),
+        ],
+    )
+    def test_what_cannot_be_is_said_in_one_line(self, tmp_path, monkeypatch, arguments, message):
+        monkeypatch.chdir(tmp_path)
+        result = simulate("--seconds", 5, *arguments.split())
+        assert isinstance(result.exception, BadInput)
+        assert str(result.exception).startswith(message)
+        assert list(tmp_path.iterdir()) == []
+
+
+def simulator_truth(seed: int, rows: int):
+    simulator = Simulator(seed)
+    simulator.block(rows)
+    return simulator.truth
