@@ -108,9 +108,9 @@ def test_the_default_scene_agrees_row_by_row_and_bin_by_bin():
     assert np.quantile(np.abs(of_bins), 0.9) < 1.0
     # The rows' own 19 spectra have a lower median than the analyser's 71.
     assert np.median(sampled - painted) == pytest.approx(0.09, abs=0.06)
-    for strong, other in ((painted > -98, sampled > -104), (sampled > -98, painted > -104)):
-        assert strong.sum() > 100
-        assert other[strong].mean() > 0.88
+    for strong, other in ((painted > -100, sampled > -104), (sampled > -100, painted > -104)):
+        assert strong.sum() > 500
+        assert other[strong].mean() > 0.8  # keyed tones have power between their humps
 
 
 def test_gain_drifts_in_samples_as_in_rows():
