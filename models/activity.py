@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64, read_only
 from ..pipeline.state import State
 from .activity_facts import KIND, VERSION, checked_facts, read_facts
-from .clustering import Projection, nearest
+from .clustering import Centres, Projection
 from .geometry import Geometry
 from .stated import Stated
 from .tensor_file import checked_tensors, read_arrays, sha256_of, write_atomically, write_tensors
@@ -24,7 +26,7 @@ from .tensor_file import checked_tensors, read_arrays, sha256_of, write_atomical
 ARRAYS_FILE, FACTS_FILE = "activity.safetensors", "activity.yaml"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: what is derived once is kept beside the fields
 class BandModel:
     """Principal components, k-means centres and the usual distances of one band; immutable.
 
@@ -67,15 +69,25 @@ class BandModel:
                 f"band model {self.name}: features of shape {list(features.shape)}, "
                 f"needs [n, {self.projection.dimensions}]"
             )
-        if not np.isfinite(features).all():
+        # A sum of squares is finite only if all are, and five times cheaper to ask; it may overflow.
+        if not math.isfinite(np.vdot(features, features)) and not np.isfinite(features).all():
             raise BadInput(f"band model {self.name}: features hold NaN or infinity")
-        indices, distances = nearest(self.points(features), self.centres)
+        indices, distances = self._search.nearest(self.projection.points(features))
         return self.clusters[indices], distances, self.novelty(distances)
 
     def novelty(self, distances: Float32) -> Float32:
         """1 - conformal p of distances [n]."""
-        not_below = self.calibration.size - np.searchsorted(self.calibration, distances, side="left")
-        return (1 - (1 + not_below) / (1 + self.calibration.size)).astype(np.float32)
+        return self._novelties[self.calibration.searchsorted(distances)]
+
+    @cached_property
+    def _novelties(self) -> Float32:
+        """The novelty of a distance above so many of the calibration's: float32 [m + 1]."""
+        not_below = self.calibration.size - np.arange(self.calibration.size + 1)
+        return read_only((1 - (1 + not_below) / (1 + self.calibration.size)).astype(np.float32))
+
+    @cached_property
+    def _search(self) -> Centres:
+        return Centres.of(self.centres)
 
     def check(self, geometry: Geometry) -> None:
         """BadInput unless the band is measured as this model's was."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..pipeline.frames import Float32, Int64, read_only
 
@@ -15,7 +15,7 @@ LEAST_VARIANCE_SHARE = 1e-6
 KMEANS_STARTS = 4
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: what is derived once is kept beside the fields
 class Projection:
     """Features to points: `(features - mean) @ components.T / scale`.
 
@@ -40,10 +40,12 @@ class Projection:
 
     def points(self, features: Float32) -> Float32:
         """Shape: [n, d] -> [n, c]. To the bit, a row's point does not depend on the other rows."""
-        matrix = self.components.T / self.scale
-        # One product a row, stacked: a product over all rows would sum in another order for another n.
-        points = ((features - self.mean)[:, None, :] @ matrix)[:, 0, :]
+        points = _row_by_row(features - self.mean, self._matrix)
         return points.astype(np.float32, copy=False)
+
+    @cached_property
+    def _matrix(self) -> Float32:
+        return read_only(self.components.T / self.scale)
 
     def features(self, points: Float32) -> Float32:
         """The way back, as far as the components reach. Shape: [n, c] -> [n, d]."""
@@ -89,13 +91,37 @@ def fit_centres(points: Float32, clusters: int, seed: int) -> tuple[Float32, Int
     return kmeans.cluster_centers_.astype(np.float32), kmeans.labels_.astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Centres:
+    """Centres float32 [k, c] and what every search for the nearest needs of them, worked out once."""
+
+    points: Float32
+    doubled: Float32
+    norms: Float32
+
+    @classmethod
+    def of(cls, points: Float32) -> Centres:
+        return cls(points, -2 * points.T, (points * points).sum(axis=1))
+
+    def nearest(self, points: Float32) -> tuple[Int64, Float32]:
+        """As `nearest`. Online each numpy call counts: hence methods, and no wrappers."""
+        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and the first term is the same for every centre.
+        indices = (_row_by_row(points, self.doubled) + self.norms).argmin(axis=1)
+        away = points - self.points.take(indices, axis=0)
+        return indices.astype(np.int64, copy=False), np.sqrt(np.vecdot(away, away))
+
+
 def nearest(points: Float32, centres: Float32) -> tuple[Int64, Float32]:
     """Index of each point's nearest centre and the Euclidean distance to it.
 
     Shape: [n, c], [k, c] -> int64 [n], float32 [n]. Independent of the other rows, to the bit.
     """
-    norms: NDArray[np.float32] = (centres * centres).sum(axis=1)
-    # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and the first term is the same for every centre.
-    indices = (norms - 2 * (points[:, None, :] @ centres.T)[:, 0, :]).argmin(axis=1)
-    away = points - centres[indices]
-    return indices.astype(np.int64), np.sqrt((away * away).sum(axis=1))
+    return Centres.of(centres).nearest(points)
+
+
+def _row_by_row(rows: Float32, matrix: Float32) -> Float32:
+    """One product a row: a product over all rows would sum in another order for another number of them.
+
+    Shape: [n, d] @ [d, c] -> [n, c].
+    """
+    return rows @ matrix if len(rows) == 1 else (rows[:, None, :] @ matrix)[:, 0, :]
