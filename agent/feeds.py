@@ -9,6 +9,7 @@ from time import time_ns
 
 from ..config.schema import Band, RadioSource, Settings, SimulatorSource, StreamSource
 from ..pipeline.frames import NS_PER_S, Gap, PsdFrame
+from ..pipeline.named_scenes import scene_named
 from ..pipeline.publisher import Publisher
 from ..pipeline.simulator import Simulator
 from .radio import radio_of
@@ -186,7 +187,15 @@ def simulated_live(
     if start_ns < after_ns <= begun_ns:
         start_ns = after_ns
     stream = secrets.randbits(62)
-    simulator = Simulator(source.seed, node=node, band=band, start_ns=start_ns, stream=stream, truth_kept=0)
+    simulator = Simulator(
+        source.seed,
+        node=node,
+        band=band,
+        start_ns=start_ns,
+        scene=scene_named(source.scene, source.seed),
+        stream=stream,
+        truth_kept=0,
+    )
     for frame in simulator.frames():
         due_ns = max(frame.end_ns, begun_ns + round((frame.end_ns - start_ns) / source.backfill_speed))
         wait_seconds = (due_ns - utc_ns()) / NS_PER_S

@@ -11,7 +11,7 @@ import typer
 
 from ...config.schema import RadioSource, Settings, SimulatorSource
 from ...pipeline.errors import BadInput
-from ...pipeline.scene import Scene
+from ...pipeline.named_scenes import scene_named
 from ...pipeline.sidecar import instant_ns
 from ...pipeline.windows import WINDOW_BINS
 from .. import spoken
@@ -171,7 +171,7 @@ def _segment_hz(settings: Settings, band: str) -> float | None:
     if isinstance(its.source, RadioSource):
         bins, bin_hz = its.psd.bins, its.source.sample_rate_hz / its.psd.bins
     elif isinstance(its.source, SimulatorSource):
-        scene = Scene()
+        scene = scene_named(its.source.scene, its.source.seed)
         bins, bin_hz = scene.bins, scene.bin_hz
     else:
         return None
