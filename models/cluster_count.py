@@ -12,7 +12,7 @@ from .clustering import fit_centres, fit_projection
 
 COUNTS = (4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 28, 32, 36, 40)
 STABLE_SHARE = 0.9
-CLOSE_SILHOUETTE = 0.01
+CLOSE_SILHOUETTE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def count_curve(
 
 def recommended(curve: Sequence[CountFigures]) -> CountFigures | None:
     """Of the numbers at which clusters come back (stability at least 0.9 of the best), the one of the highest
-    silhouette; of those within 0.01 of it the largest. None where nothing could be measured."""
+    silhouette; of those within 0.02 of it the most stable. None where nothing could be measured."""
     measured = [each for each in curve if math.isfinite(each.silhouette) and math.isfinite(each.stability)]
     if not measured:
         return None
@@ -79,7 +79,7 @@ def recommended(curve: Sequence[CountFigures]) -> CountFigures | None:
     highest = max(each.silhouette for each in stable)
     return max(
         (each for each in stable if each.silhouette >= highest - CLOSE_SILHOUETTE),
-        key=lambda each: each.clusters,
+        key=lambda each: each.stability,
     )
 
 

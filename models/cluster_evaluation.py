@@ -26,13 +26,13 @@ from .cluster_figures import (
 from .clustering import fit_centres, fit_projection
 from .evaluated_windows import EvaluatedWindows
 from .halves import first_half, stretches
+from .known_truth import KnownTruth, facts_of, known_truth, nmi_if_many, plain
 from .representations import Representation
 from .supervised import ceiling
 
 FEWEST_WINDOWS = 16
 WINDOWS_A_CLUSTER = 8
 EXPLAINED_SHARE = 0.85
-UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +72,6 @@ class ClusterEvaluation:
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Known:
-    """The windows' truth as numbers, and which of them have one."""
-
-    codes: Int64  # UNKNOWN where there is none
-    is_known: Bools
-    is_single: Bools
-    names: tuple[str, ...]
-
-
 def evaluate_clusters(
     windows: EvaluatedWindows,
     representations: Sequence[Representation],
@@ -99,7 +89,7 @@ def evaluate_clusters(
     config = config or EvaluationConfig()
     if len(windows) < FEWEST_WINDOWS:
         raise BadInput(f"--data: {len(windows)} windows; limit: at least {FEWEST_WINDOWS}")
-    known = _known(windows)
+    known = known_truth(windows)
     truth = None if known is None else known.codes
     stretch = stretches(windows.recording, windows.start_ns, truth)
     wanted = min(config.clusters, max(2, len(windows) // WINDOWS_A_CLUSTER))
@@ -110,7 +100,7 @@ def evaluate_clusters(
         labellings: list[Int64] = []
         for seed in range(config.seed, config.seed + config.seeds):
             on_step(f"{representation.name}, seed {seed}")
-            is_first = first_half(stretch, truth, seed) if stretch.max() > 0 else None
+            is_first = _halves(stretch, truth, seed)
             features = representation.features(seed)
             labels, figures = _figures(
                 windows, features, representation, known, is_first, wanted, seed, config
@@ -132,7 +122,7 @@ def evaluate_clusters(
         primary=primary,
         models=models,
         labels=primary_labels,
-        data=_facts(windows, known, int(stretch.max()) + 1),
+        data=facts_of(windows, known, int(stretch.max()) + 1),
         choice_of_k=_choice(
             next(each for each in representations if each.name == primary), stretch, truth, config
         ),
@@ -149,7 +139,7 @@ def _figures(
     windows: EvaluatedWindows,
     features: Float32,
     representation: Representation,
-    known: _Known | None,
+    known: KnownTruth | None,
     is_first: Bools | None,
     clusters: int,
     seed: int,
@@ -170,8 +160,8 @@ def _figures(
         else stability_between_halves(
             features, is_first, clusters=clusters, components=config.components, whiten=whiten, seed=seed
         ),
-        "nmi_segment": _nmi_if_many(windows.segment, labels),
-        "nmi_recording": _nmi_if_many(windows.recording, labels),
+        "nmi_segment": nmi_if_many(windows.segment, labels),
+        "nmi_recording": nmi_if_many(windows.recording, labels),
         "clusters": float(len(centres)),
         "pca.components": float(projection.component_count),
         "pca.variance_kept": float(projection.variance_ratio.sum()) if representation.complete else math.nan,
@@ -186,7 +176,7 @@ def _against_truth(
     features: Float32,
     points: Float32,
     labels: Int64,
-    known: _Known,
+    known: KnownTruth,
     is_first: Bools | None,
     seed: int,
     permutations: int,
@@ -214,16 +204,13 @@ def _against_truth(
 def _choice(
     representation: Representation, stretch: Int64, truth: Int64 | None, config: EvaluationConfig
 ) -> dict[str, Any]:
-    if stretch.max() == 0:
-        return {
-            "model": representation.name,
-            "curve": [],
-            "recommended": None,
-            "words": recommendation([], 0),
-        }
+    is_first = _halves(stretch, truth, config.seed)
+    if is_first is None:
+        words = recommendation([], config.clusters)
+        return {"model": representation.name, "recommended": None, "words": words, "curve": []}
     curve = count_curve(
         representation.features(config.seed),
-        first_half(stretch, truth, config.seed),
+        is_first,
         truth,
         counts=config.counts,
         components=config.components,
@@ -235,47 +222,15 @@ def _choice(
         "model": representation.name,
         "recommended": None if chosen is None else chosen.clusters,
         "words": recommendation(curve, config.clusters),
-        "curve": [{name: _plain(value) for name, value in asdict(each).items()} for each in curve],
+        "curve": [{name: plain(value) for name, value in asdict(each).items()} for each in curve],
     }
 
 
-def _known(windows: EvaluatedWindows) -> _Known | None:
-    if windows.truths is None:
-        return None
-    names = tuple(sorted({truth.main_kind for truth in windows.truths if truth is not None}))
-    if not names:
-        raise BadInput(f"--labels: none of the {len(windows)} windows lies in a labelled stretch")
-    number = {name: code for code, name in enumerate(names)}
-    codes = [UNKNOWN if truth is None else number[truth.main_kind] for truth in windows.truths]
-    single = [truth is not None and len(truth.kinds) <= 1 for truth in windows.truths]
-    found = np.array(codes, dtype=np.int64)
-    return _Known(found, found != UNKNOWN, np.array(single, dtype=np.bool_), names)
-
-
-def _facts(windows: EvaluatedWindows, known: _Known | None, stretch_count: int) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "recordings": len(windows.paths),
-        "windows": len(windows),
-        "windows_given": windows.given,
-        "segments": len(np.unique(windows.segment)),
-        "stretches": stretch_count,
-    }
-    if known is None:
-        return facts
-    truth = known.codes[known.is_known]
-    counts = np.bincount(truth, minlength=len(known.names))
-    return facts | {
-        "windows_with_truth": len(truth),
-        "windows_of_one_kind": int((known.is_known & known.is_single).sum()),
-        "truths": dict(zip(known.names, counts.tolist(), strict=True)),
-        "largest_share": float(counts.max() / len(truth)),
-        "nmi_truth_segment": _plain(_nmi_if_many(windows.segment[known.is_known], truth)),
-        "nmi_truth_recording": _plain(_nmi_if_many(windows.recording[known.is_known], truth)),
-    }
-
-
-def _nmi_if_many(where: Int64, labels: Int64) -> float:
-    return agreement(where, labels)["nmi"] if len(np.unique(where)) > 1 else math.nan
+def _halves(stretch: Int64, truth: Int64 | None, seed: int) -> Bools | None:
+    """Which windows are in the first half; None where a half would be too small to fit anything on."""
+    is_first = first_half(stretch, truth, seed)
+    count = int(is_first.sum())
+    return is_first if min(count, len(is_first) - count) >= FEWEST_WINDOWS // 2 else None
 
 
 def _components_for(share: float, features: Float32) -> float:
@@ -299,9 +254,5 @@ def _nested(figures: Mapping[str, float]) -> dict[str, Any]:
         for each in levels:
             level = level.setdefault(each, {})
         is_whole = last in ("clusters", "components", "components_85") and math.isfinite(value)
-        level[last] = round(value) if is_whole else _plain(value)
+        level[last] = round(value) if is_whole else plain(value)
     return found
-
-
-def _plain(value: float | None) -> float | None:
-    return value if value is None or math.isfinite(value) else None

@@ -153,8 +153,29 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(bandwatch, labelled, 
     assert labels.read_text() == before
 
 
+def test_windows_that_are_all_alike_and_no_halves_to_speak_of(bandwatch, tmp_path):
+    files = [write_recording(tmp_path / f"{n}.npy", np.zeros((128 * n, 128))) for n in (20, 1)]
+    labels, out = tmp_path / "labels.csv", tmp_path / "out.json"
+    labels.write_text("20.npy,nothing\n1.npy,nothing\n")
+    code, said, progress = bandwatch(
+        *("evaluate", "clusters", "--data", *files, "--labels", labels, "--json", out, *SMALL)
+    )
+    assert code == 0, progress
+    figures = json.loads(out.read_text())["models"]["default"]
+    assert figures["clusters"] == 1
+    assert figures["purity"] == 1
+    assert figures["silhouette"] is figures["stability_halves"] is None
+    assert "No number of clusters can be recommended" in said
+
+
 def test_too_few_windows(bandwatch, tmp_path):
     short = write_recording(tmp_path / "short.npy", np.zeros((128 * 5, 128)))
     code, _, said = bandwatch("evaluate", "clusters", "--data", short, "--json", tmp_path / "out.json")
     assert code == 2
     assert "--data: 5 windows; limit: at least 16" in said
+
+
+def test_help_has_an_example(bandwatch):
+    code, said, _ = bandwatch("evaluate", "clusters", "--help")
+    assert code == 0
+    assert "Example: bandwatch evaluate clusters" in said

@@ -1,8 +1,11 @@
 """Features of windows that were drawn: what was drawn is what is measured."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import bandwatch
 from bandwatch.models.window_features import FEATURES, window_features
 
 
@@ -101,3 +104,9 @@ def test_features_have_names_units_and_physical_values():
     assert by_name["longest_burst_rows"].physical(4, 187.5, 0.2) == (pytest.approx(0.8), "s")
     assert by_name["drift_bins_a_row"].physical(2, 187.5, 0.2) == (pytest.approx(1875), "Hz/s")
     assert by_name["peak_db"].physical(12, 187.5, 0.2) == (12, "dB")
+
+
+def test_every_feature_stands_in_the_docs():
+    page = (Path(bandwatch.__file__).parent / "docs" / "evaluate.md").read_text()
+    for feature in FEATURES:
+        assert f"| `{feature.name}` | {feature.unit} | {feature.meaning} |" in page
