@@ -31,6 +31,10 @@ def simulate_command(
         Path | None, typer.Option(help="Where to write what was sent, one JSON object a line.")
     ] = None,
     scene: Annotated[str, typer.Option(help=f"What is heard: {', '.join(BANDS)}.")] = "default",
+    windows: Annotated[
+        Path | None,
+        typer.Option(help="Where to write what each window shows (128 rows apart), one JSON object a line."),
+    ] = None,
     iq: Annotated[bool, typer.Option("--iq", help="Samples of the same transmissions, not power.")] = False,
 ) -> None:
     """Write a recording of a simulated band (868 MHz unless --scene is varied), and the truth about it.
@@ -42,6 +46,10 @@ def simulate_command(
     if not (math.isfinite(seconds) and seconds >= row_seconds):
         raise BadInput(f"--seconds is {seconds:g}, it must be a number of at least one row, {row_seconds:g}")
     rows = round(seconds / row_seconds)
+    if windows is not None and windows.resolve() in [each.resolve() for each in (out, truth) if each]:
+        raise BadInput(f"{windows}: what windows show needs a file of its own, this is another's")
+    if windows is not None and not windows.parent.is_dir():
+        raise BadInput(f"{windows}: the folder {windows.parent} does not exist")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         if not iq:
@@ -50,17 +58,23 @@ def simulate_command(
             write_recording(
                 simulator, out, rows, truth_path=truth, on_rows=lambda done: progress.advance(task, done)
             )
-            typer.echo(f"{out}: {rows} rows of {heard.bins} bins, {rows * row_seconds:g} s")
-            return
-        # scipy.signal takes a second to import: only samples need it.
-        from ...pipeline.simulated_iq import SimulatedBand, write_iq_recording
+            said = f"{out}: {rows} rows of {heard.bins} bins, {rows * row_seconds:g} s"
+        else:
+            # scipy.signal takes a second to import: only samples need it.
+            from ...pipeline.simulated_iq import SimulatedBand, write_iq_recording
 
-        band = SimulatedBand(seed, heard, START_2026_NS, rows, band=BANDS[scene])
-        rate_hz = heard.bins * heard.bin_hz
-        task = progress.add_task("simulating", total=rows * row_seconds * rate_hz)
-        clipped = write_iq_recording(
-            band, out, truth_path=truth, on_samples=lambda done: progress.advance(task, done)
-        )
-    if clipped:
-        typer.echo(f"problem: {clipped:,} samples were beyond full scale and are clipped", err=True)
-    typer.echo(f"{out}: {round(rows * row_seconds * rate_hz)} samples at {rate_hz:g} a second")
+            band = SimulatedBand(seed, heard, START_2026_NS, rows, band=BANDS[scene])
+            rate_hz = heard.bins * heard.bin_hz
+            task = progress.add_task("simulating", total=rows * row_seconds * rate_hz)
+            clipped = write_iq_recording(
+                band, out, truth_path=truth, on_samples=lambda done: progress.advance(task, done)
+            )
+            said = f"{out}: {round(rows * row_seconds * rate_hz)} samples at {rate_hz:g} a second"
+            if clipped:
+                typer.echo(f"problem: {clipped:,} samples were beyond full scale and are clipped", err=True)
+    typer.echo(said)
+    if windows is not None:
+        from ..window_truth_file import write_window_truth
+
+        written = write_window_truth(windows, seed, heard, START_2026_NS, rows)
+        typer.echo(f"{windows}: {written} windows")

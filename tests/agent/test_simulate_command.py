@@ -1,5 +1,6 @@
 """`bandwatch simulate`: recordings that read back as the band, whole or not at all."""
 
+import itertools
 import json
 import os
 import signal
@@ -249,3 +250,34 @@ def simulator_truth(seed: int, rows: int):
     simulator = Simulator(seed)
     simulator.block(rows)
     return simulator.truth
+
+
+def test_what_windows_show_is_told_window_by_window(tmp_path):
+    from bandwatch.models.training_windows import cut_windows
+    from bandwatch.models.window_energy import energy_truth
+
+    path = tmp_path / "windows.jsonl"
+    asked = ("--seconds", 110, "--seed", 5, "--out", tmp_path / "x.npy", "--windows")
+    result = simulate(*asked, path)
+    assert f"{path}: 32 windows" in result.output  # 550 rows: four times 128, in eight segments
+    simulator = Simulator(5)
+    windows = list(itertools.islice(cut_windows(simulator.frames(), 128), 32))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(lines) == 32
+    for line, window in zip(lines, windows, strict=True):
+        truth = energy_truth(window, simulator.truth, 19.0)
+        assert (line["segment"], line["start_ns"], line["end_ns"]) == (
+            window.segment,
+            window.start_ns,
+            window.end_ns,
+        )
+        assert (line["low_hz"] + line["high_hz"]) / 2 == pytest.approx(window.center_hz, abs=1e-3)
+        assert line["kind"] == truth.main_kind
+        assert set(line["shown"]) == truth.kinds
+        assert list(line["energies"]) == list(truth.by_kind)
+    assert len({line["kind"] for line in lines}) > 2
+
+    refused = simulate(*asked, tmp_path / "x.npy")
+    assert str(refused.exception) == (
+        f"{tmp_path / 'x.npy'}: what windows show needs a file of its own, this is another's"
+    )
