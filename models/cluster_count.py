@@ -13,6 +13,7 @@ from .clustering import fit_centres, fit_projection
 COUNTS = (4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 28, 32, 36, 40)
 STABLE_SHARE = 0.9
 CLOSE_SILHOUETTE = 0.02
+SURELY, ROUGHLY = 0.8, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,12 @@ def recommendation(curve: Sequence[CountFigures], default: int) -> str:
     if chosen is None:
         return "No number of clusters can be recommended: too few windows to measure any."
     words = (
-        f"{chosen.clusters} clusters: they come back when fitted on the other half of the windows "
-        f"(stability {chosen.stability:.2f}) and are the best separated of those that do "
+        f"{chosen.clusters} clusters: fitted on the other half of the windows they {_again(chosen.stability)} "
+        f"(stability {chosen.stability:.2f}), and of the numbers that do as well they are the best separated "
         f"(silhouette {chosen.silhouette:.2f})."
     )
-    if chosen.stability < 0.5:
-        words += " That is little: whatever the number, clusters of these windows are somewhat arbitrary."
+    if chosen.stability < ROUGHLY:
+        words += " Whatever the number, clusters of these windows are somewhat arbitrary."
     usual = next((each for each in curve if each.clusters == default), None)
     if usual is not None and usual.clusters != chosen.clusters:
         words += (
@@ -107,3 +108,9 @@ def recommendation(curve: Sequence[CountFigures], default: int) -> str:
         nearest = max(known, key=lambda each: each.ami or 0.0)
         words += f" Nearest to the truth are {nearest.clusters} (AMI {nearest.ami:.2f})."
     return words
+
+
+def _again(stability: float) -> str:
+    if stability >= SURELY:
+        return "come back"
+    return "come back roughly" if stability >= ROUGHLY else "do not come back"

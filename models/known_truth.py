@@ -32,7 +32,7 @@ def known_truth(windows: EvaluatedWindows) -> KnownTruth | None:
         return None
     names = tuple(sorted({truth.main_kind for truth in windows.truths if truth is not None}))
     if not names:
-        raise BadInput(f"--labels: none of the {len(windows)} windows lies in a labelled stretch")
+        raise BadInput(f"--data: none of the {len(windows)} windows has a label or a truth")
     number = {name: code for code, name in enumerate(names)}
     codes = [UNKNOWN if truth is None else number[truth.main_kind] for truth in windows.truths]
     single = [truth is not None and len(truth.kinds) <= 1 for truth in windows.truths]

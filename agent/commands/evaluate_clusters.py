@@ -37,7 +37,9 @@ def evaluate_clusters_command(
     ] = None,
     truth: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="What `simulate --truth` wrote; again for each recording."),
+        typer.Option(
+            metavar="FILE", help="What `simulate --truth` or `--windows` wrote; again for each recording."
+        ),
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option(metavar="OUT.npz", help="Each window's cluster, for others to score.")
@@ -143,9 +145,9 @@ def _truths(
         raise BadInput(
             f"--truth: {len(truth)} files for {len(names)} recordings; limit: one for each, in order"
         )
-    from ...models.truth_file import TruthFile
+    from ...models.truth_file import read_truth
 
-    by_path = {Path(name): TruthFile.read(file) for name, file in zip(names, truth, strict=True)}
+    by_path = {Path(name): read_truth(file) for name, file in zip(names, truth, strict=True)}
     return [by_path[recording.path] for recording in recordings], "simulator", []
 
 

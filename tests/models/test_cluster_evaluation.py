@@ -106,7 +106,7 @@ def test_windows_without_a_truth_are_left_out_of_it():
     assert found.data["windows_with_truth"] == COUNT - 100
     assert found.models["apart"]["nmi"] == pytest.approx(1)
     assert len(found.labels) == COUNT
-    with pytest.raises(BadInput, match="none of the 256 windows lies in a labelled stretch"):
+    with pytest.raises(BadInput, match="none of the 256 windows has a label or a truth"):
         evaluate_clusters(windows(unknown=COUNT), REPRESENTATIONS, "apart", CONFIG)
 
 
@@ -118,7 +118,9 @@ def test_curves_peak_at_the_number_of_groups():
     assert max(curve, key=lambda each: each.ami).clusters == 4
     assert [each.inertia for each in curve] == sorted((each.inertia for each in curve), reverse=True)
     words = recommendation(curve, 16)
-    assert words.startswith("4 clusters: they come back when fitted on the other half")
+    assert words.startswith(
+        "4 clusters: fitted on the other half of the windows they come back (stability 1.00)"
+    )
     assert "The default, 16, has" in words
     assert recommended([]) is None
     assert recommendation([], 24).startswith("No number of clusters can be recommended")

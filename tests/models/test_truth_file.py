@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bandwatch.models.training_windows import cut_windows
-from bandwatch.models.truth_file import TruthFile
+from bandwatch.models.truth_file import read_truth
 from bandwatch.models.window_truth import truth_of
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.replay import open_recording
@@ -26,7 +26,7 @@ def test_windows_of_a_file_have_the_simulators_truth(tmp_path):
     write_recording(Simulator(5), tmp_path / "band.npy", 3000, truth_path=tmp_path / "truth.jsonl")
     simulator = Simulator(5)
     simulator.block(3000)
-    file = TruthFile.read(tmp_path / "truth.jsonl")
+    file = read_truth(tmp_path / "truth.jsonl")
     kinds = set()
     for window in cut_windows(open_recording(tmp_path / "band.npy"), 128):
         truth = file.truth_of(window)
@@ -51,5 +51,42 @@ def test_a_line_that_is_none(tmp_path, line, message):
     path = tmp_path / "truth.jsonl"
     path.write_text(f"{json.dumps(GOOD | {'more': 1})}\n{line}\n")
     with pytest.raises(BadInput) as refused:
-        TruthFile.read(path)
+        read_truth(path)
     assert str(refused.value).startswith(f"--truth {path}: {message}")
+
+
+WINDOW = {"segment": 1, "start_ns": 5, "kind": "lora", "shown": ["lora"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"segment": -1}, "line 2: segment is -1; limit: a whole number from 0"),
+        ({"start_ns": 1.5}, "line 2: start_ns is 1.5; limit: a whole number from 0"),
+        ({"kind": ""}, "line 2: kind is ''; limit: a text"),
+        ({"shown": "lora"}, "line 2: shown is 'lora'; limit: a list of texts"),
+    ],
+)
+def test_a_line_that_is_no_window(tmp_path, changes, message):
+    path = tmp_path / "windows.jsonl"
+    path.write_text(f"{json.dumps(WINDOW)}\n{json.dumps(WINDOW | changes)}\n")
+    with pytest.raises(BadInput) as refused:
+        read_truth(path)
+    assert str(refused.value).startswith(f"--truth {path}: {message}")
+
+
+def test_windows_have_the_truth_of_their_own_line_or_none(tmp_path):
+    write_recording(Simulator(5), tmp_path / "band.npy", 3000)
+    windows = list(cut_windows(open_recording(tmp_path / "band.npy"), 64))
+    told = [window for window in windows if window.segment != 3][::2]
+    lines = [
+        {"segment": each.segment, "start_ns": each.start_ns + 90_000_000, "kind": f"{n}", "shown": ["x"]}
+        for n, each in enumerate(told)
+    ]  # rows last 200 ms: less than half of one away
+    path = tmp_path / "windows.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    file = read_truth(path)
+    names = {(each.segment, each.start_ns): f"{n}" for n, each in enumerate(told)}
+    for window in windows:
+        truth = file.truth_of(window)
+        assert (truth.main_kind if truth else None) == names.get((window.segment, window.start_ns))
