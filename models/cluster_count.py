@@ -90,7 +90,8 @@ def recommendation(curve: Sequence[CountFigures], default: int) -> str:
     if chosen is None:
         return "No number of clusters can be recommended: too few windows to measure any."
     words = (
-        f"{chosen.clusters} clusters: fitted on the other half of the windows they {_again(chosen.stability)} "
+        f"{chosen.clusters} clusters: fitted on the other half of the windows they "
+        f"{_again(chosen.stability)} "
         f"(stability {chosen.stability:.2f}), and of the numbers that do as well they are the best separated "
         f"(silhouette {chosen.silhouette:.2f})."
     )

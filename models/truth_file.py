@@ -23,8 +23,8 @@ NUMBERS = ("low_hz", "high_hz", "power_db")
 
 def read_truth(path: Path) -> Emissions | WindowKinds:
     """Read JSON lines: emissions, as `simulate --truth` writes them (`kind`, `start`, `end`, `low_hz`,
-    `high_hz`, `power_db`), or windows, as `--windows` does (`segment`, `start_ns`, `kind`, `shown`). The first
-    line decides; more keys may stand there.
+    `high_hz`, `power_db`), or windows, as `--windows` does (`segment`, `start_ns`, `kind`, `shown`).
+    The first line decides; more keys may stand there.
 
     Raises BadInput, naming the line, for what is no such object. A file without a line is a band in which
     nothing was sent.
