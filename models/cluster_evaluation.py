@@ -198,7 +198,14 @@ def _against_truth(
     supervised = ceiling(features[asked], truth, halves)
     found |= {f"ceiling.{name}": value for name, value in supervised.items()}
     found["share_of_ceiling"] = found["nmi"] / supervised["nmi"] if supervised["nmi"] > 0 else math.nan
+    mixed = ceiling(features[asked], truth, _mixed_halves(len(truth), seed))
+    found |= {f"ceiling_mixed.{name}": value for name, value in mixed.items()}
     return found
+
+
+def _mixed_halves(count: int, seed: int) -> Bools:
+    """Half of the windows, drawn one by one: neighbours in time fall into both."""
+    return np.random.default_rng(seed).permutation(count) % 2 == 0
 
 
 def _choice(

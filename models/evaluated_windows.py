@@ -31,7 +31,8 @@ class KnowsTruth(Protocol):
 class EvaluatedWindows:
     """Windows in the order of their recordings and times.
 
-    `values` float16 [n, 128, 128]; `start_ns`, `segment`, `recording` (index into `paths`) int64 [n];
+    `values` float16 [n, 128, 128]; `start_ns`, `segment`, `recording` (index into `paths`, the same for all
+    channels of a file) int64 [n];
     `truths` [n], None where a window has none, or None where there is no truth at all; `given` is how many
     windows there were to draw from.
     """
@@ -77,6 +78,7 @@ def gather_evaluated(
     # What is kept: number among those given, recording, facts, truth; its values at the same place above.
     kept: list[tuple[int, int, Window, Truth | None]] = []
     given = 0
+    paths = [recording.path for recording in recordings]
     for index, recording in enumerate(recordings):
         for window in cut_windows(_counted(recording, on_row), stride_rows):
             place = given if given < most else int(random.integers(given + 1))
@@ -85,7 +87,7 @@ def gather_evaluated(
                 continue
             values[place] = window.values
             truth = None if truths is None else truths[index].truth_of(window)
-            item = (given, index, replace(window, values=nothing), truth)
+            item = (given, paths.index(recording.path), replace(window, values=nothing), truth)
             kept[place : place + 1] = [item]
         recording.require_finite_rows()
     order = sorted(range(len(kept)), key=lambda place: kept[place][0])
@@ -95,7 +97,7 @@ def gather_evaluated(
         start_ns=np.array([window.start_ns for _, _, window, _ in ordered], dtype=np.int64),
         segment=np.array([window.segment for _, _, window, _ in ordered], dtype=np.int64),
         recording=np.array([index for _, index, _, _ in ordered], dtype=np.int64),
-        paths=tuple(str(recording.path) for recording in recordings),
+        paths=tuple(map(str, paths)),
         truths=None if truths is None else tuple(truth for *_, truth in ordered),
         given=given,
     )

@@ -93,7 +93,7 @@ def test_without_labels_and_with_fewer_windows_than_there_are(bandwatch, labelle
 
 def test_a_simulated_band_with_its_truth_beside_a_bundle(bandwatch, tmp_path):
     band, truth, out = tmp_path / "band.npy", tmp_path / "truth.jsonl", tmp_path / "out.json"
-    assert bandwatch("simulate", "--seconds", 110, "--seed", 3, "--out", band, "--truth", truth)[0] == 0
+    assert bandwatch("simulate", "--seconds", 110, "--seed", 3, "--out", band, "--windows", truth)[0] == 0
     from bandwatch.models.bundle import shipped_bundle
 
     code, _, progress = bandwatch(
@@ -105,6 +105,8 @@ def test_a_simulated_band_with_its_truth_beside_a_bundle(bandwatch, tmp_path):
     assert record["primary"] == "bundle"
     assert record["models"]["bundle"] == record["models"]["default"]  # it is the same one
     assert record["data"]["truth"] == "simulator"
+    kinds = [json.loads(line)["kind"] for line in truth.read_text().splitlines()]
+    assert record["data"]["truths"] == {kind: kinds.count(kind) for kind in sorted(set(kinds))}
     assert record["data"]["segments"] == 8
     assert record["models"]["default"]["nmi_segment"] is not None
 

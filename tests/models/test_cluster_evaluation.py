@@ -63,6 +63,7 @@ def test_what_is_apart_is_found_and_noise_is_chance():
     for name in ("nmi", "ari", "ami", "purity", "knn_accuracy", "stability_seeds", "stability_halves"):
         assert good[name] == pytest.approx(1), name
     assert good["ceiling"]["nmi"] == good["share_of_ceiling"] == pytest.approx(1)
+    assert good["ceiling_mixed"]["accuracy"] == 1
     assert good["single"]["nmi"] == pytest.approx(1)
     assert good["nmi_segment"] < 0.01
     assert good["pca"]["components_85"] == KINDS - 1  # four points span three dimensions
