@@ -21,13 +21,15 @@ from .telemetry import Telemetry
 RADIO_DC_BINS = 3
 # Of bands that nobody asked for, so many are told of: names from the network are without number.
 MOST_TOLD = 64
+# Where the settings leave the node open, anyone on the network may name one: some tens of MB each.
+MOST_ROUTES = 256
 _WINDOWS_COST = ("embed", "assign")
 
 
 class Routes:
     """The route of every band heard; with `only_configured`, bands that settings do not name have none.
 
-    Rows of such bands are passed over; that they come is told once a band.
+    Rows of such bands, and of more than 256 bands, are passed over; that they come is told once a band.
     """
 
     def __init__(
@@ -48,12 +50,20 @@ class Routes:
     def of(self, node: str, band: str) -> BandRoute | None:
         """The route of a band, new if it must be; None where nobody asked for the band."""
         route = self._routes.get((node, band))
-        if route is None and self.wants(node, band):
+        if route is not None:
+            return route
+        if not self.wants(node, band):
+            self._pass_over(node, band, "no band of the settings is it")
+        elif len(self._routes) >= MOST_ROUTES:
+            self._pass_over(node, band, f"there are {MOST_ROUTES} bands already; limit: {MOST_ROUTES}")
+        else:
             route = self._routes[node, band] = self.detached(node, band)
-        if route is None and (node, band) not in self._passed_over and len(self._passed_over) < MOST_TOLD:
-            self._passed_over.add((node, band))
-            self._telemetry.bad_input(f"{node}/{band}: its rows arrive but no band of the settings is it")
         return route
+
+    def _pass_over(self, node: str, band: str, reason: str) -> None:
+        if (node, band) not in self._passed_over and len(self._passed_over) < MOST_TOLD:
+            self._passed_over.add((node, band))
+            self._telemetry.bad_input(f"{node}/{band}: its rows arrive but {reason}")
 
     def forget(self, node: str, band: str) -> None:
         """The band begins anew with its next row."""

@@ -52,5 +52,14 @@ def test_names_without_number_are_not_remembered_without_number(routes):
     assert len(live._passed_over) == MOST_TOLD
 
 
+def test_nodes_without_number_have_no_routes_without_number(routes, capsys, monkeypatch):
+    monkeypatch.setattr("bandwatch.agent.routes.MOST_ROUTES", 3)
+    live = routes(True)
+    heard = [live.of(f"node-{number}", "any") is not None for number in range(5)]
+    assert heard == [True, True, True, False, False]
+    assert "node-3/any: its rows arrive but there are 3 bands already; limit: 3" in capsys.readouterr().err
+    assert live.of("node-1", "any") is not None
+
+
 def test_a_replay_routes_whatever_the_recording_holds(routes):
     assert routes(False).of("anyone", "anything") is not None
