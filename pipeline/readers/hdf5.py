@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from ..errors import BadInput
+from .hdf5_file import metadata_ceiling, open_hdf5
 from .matrix import PASS_BYTES, Values, check_row_times, checked_shape, rows_at_once
 
 # Chunks of a compressed dataset are kept decompressed up to this size, so that blocks smaller than a
@@ -70,7 +71,7 @@ class Hdf5Matrix:
     @contextmanager
     def _file(self) -> Iterator[h5py.File]:
         try:
-            with h5py.File(self._path, "r", rdcc_nbytes=CACHE_BYTES) as file:
+            with open_hdf5(self._path, CACHE_BYTES) as file:
                 yield file
         except BadInput:
             raise
@@ -89,7 +90,8 @@ class Hdf5Matrix:
 
     def _find(self, file: h5py.File, name: str, key: str) -> h5py.Dataset:
         try:
-            found = file[name]
+            with metadata_ceiling():
+                found = file[name]
         except KeyError:
             found = None
         if not isinstance(found, h5py.Dataset):
@@ -108,7 +110,8 @@ def _datasets(file: h5py.File) -> list[str]:
         if isinstance(item, h5py.Dataset):
             names.append(name)
 
-    file.visititems(visit)
+    with metadata_ceiling():
+        file.visititems(visit)
     return names
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import BadInput
 from ..frames import read_only
 from ..sidecar import Sidecar
+from .hdf5_file import metadata_ceiling, open_hdf5
 from .iq_reader import IqReader, Samples
 from .mat_names import origin_named
 from .reader import Opening
@@ -38,7 +39,7 @@ def open_mat73_iq(path: Path, sidecar: Sidecar, _opening: Opening) -> IqReader:
     """The complex vector that the sidecar's `array` names, or the only one; its origin by the usual names."""
     found: dict[str, _Mat73Vector] = {}
     values: dict[str, float | str] = {}
-    with _file(path) as file:
+    with _file(path) as file, metadata_ceiling():
         for name, item in _datasets(file):
             vector = _vector_in(path, name, item)
             if vector is not None:
@@ -66,7 +67,8 @@ class _Mat73Vector:
 
     def blocks(self, first: int, samples: int, block_samples: int) -> Iterator[Samples]:
         with _file(self._path, self._cache_bytes) as file:
-            dataset = file.get(self._name)
+            with metadata_ceiling():
+                dataset = file.get(self._name)
             if not isinstance(dataset, h5py.Dataset) or dataset.shape != self.shape:
                 raise BadInput(f"{self._path}: changed since it was opened")
             end = first + samples
@@ -146,7 +148,7 @@ def _datasets(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
 @contextmanager
 def _file(path: Path, cache_bytes: int = _CACHE_BYTES) -> Iterator[h5py.File]:
     try:
-        with h5py.File(path, "r", rdcc_nbytes=cache_bytes) as file:
+        with open_hdf5(path, cache_bytes) as file:
             yield file
     except BadInput:
         raise
