@@ -41,7 +41,7 @@ class Node(Section):
 class SimulatorSource(Section):
     kind: Literal["simulator"]
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
-    scene: Literal["default", "logatec", "wide", "varied"] = "default"
+    scene: Literal["default", "logatec", "wide", "varied", "broad", "strange"] = "default"
     backfill_seconds: float = Field(default=1800.0, ge=0, le=7 * 86_400)
     backfill_speed: float = Field(default=60.0, gt=1, le=1000)
 

@@ -1,13 +1,15 @@
-"""The scenes that have a name: `default`, `logatec`, `wide` and `varied`.
+"""The scenes that have a name: `default`, `logatec`, `wide`, `varied`, `broad` and `strange`.
 
 `default` is what the shipped band model was fitted on: it never changes. `logatec` has the texture and the
 occupancy of a testbed's recording of the same 192 kHz; `wide` is what a node with a cheap wideband receiver
-hears of 867.6 to 869.6 MHz; `varied` is another band with every seed.
+hears of 867.6 to 869.6 MHz; `varied` is another band with every seed, `broad` one of more kinds of emitters
+and receivers; `strange` has kinds that no other scene has.
 """
 
 from __future__ import annotations
 
 from .arrivals import Periodic, Poisson
+from .broad_scene import broad_scene
 from .emitters import (
     Carrier,
     Emitter,
@@ -21,14 +23,22 @@ from .emitters import (
 )
 from .errors import BadInput
 from .scene import Scene
+from .strange_scene import strange_scene
 from .varied_scene import varied_scene
 
-BANDS = {"default": "srd-868", "logatec": "logatec-868", "wide": "srd-868-wide", "varied": "varied"}
+BANDS = {
+    "default": "srd-868",
+    "logatec": "logatec-868",
+    "wide": "srd-868-wide",
+    "varied": "varied",
+    "broad": "broad",
+    "strange": "strange-868",
+}
 """The scenes and the names of their bands."""
 
 
 def scene_named(name: str, seed: int) -> Scene:
-    """A scene by its name; only `varied` depends on the seed. Raises BadInput for another name."""
+    """A scene by its name; only `varied` and `broad` depend on the seed. Raises BadInput for another name."""
     match name:
         case "default":
             return Scene()
@@ -38,6 +48,10 @@ def scene_named(name: str, seed: int) -> Scene:
             return wide_scene()
         case "varied":
             return varied_scene(seed)
+        case "broad":
+            return broad_scene(seed)
+        case "strange":
+            return strange_scene()
         case _:
             raise BadInput(f"scene: '{name}' is not known, there are {', '.join(BANDS)}")
 

@@ -32,10 +32,10 @@ MAX_EMITTERS = 12
 def varied_scene(seed: int) -> Scene:
     """The scene of a seed: 0 to 12 emitters of random kinds, noise of 0.3..4 dB standard deviation, 256..2048
     bins of 20 Hz..20 kHz, 1..20 rows a second, any roll-off to 6 dB and DC line to 12 dB."""
-    return _Draw(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SCENE_KEY,)))).scene()
+    return VariedDraw(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SCENE_KEY,)))).scene()
 
 
-class _Draw:
+class VariedDraw:
     """The draws of one scene, in their order."""
 
     def __init__(self, random: np.random.Generator) -> None:
@@ -50,7 +50,10 @@ class _Draw:
             self._spread, self._hops, self._lora, self._fsk, self._ook, self._carrier, self._interference,
         )  # fmt: skip
         count = self._random.integers(0, MAX_EMITTERS, endpoint=True)
-        emitters = [self._pick(makers)() for _ in range(count)]
+        return self._received(tuple(self._pick(makers)() for _ in range(count)))
+
+    def _received(self, emitters: tuple[Emitter, ...]) -> Scene:
+        """Emitters as a receiver of any kind hears them."""
         # The variance of the log of a mean of K exponentials is trigamma(K), near 1 / K + 1 / (2 K^2).
         variance = (self._log(0.3, 4.0) * math.log(10) / 10) ** 2
         averaged_spectra = (1 + math.sqrt(1 + 2 * variance)) / (2 * variance)
@@ -66,7 +69,7 @@ class _Draw:
             dc_line_db=float(self._random.choice((0.0, self._random.uniform(0.5, 12.0)))),
             bin_correlation=float(self._random.choice((0.0, self._random.uniform(0.1, 0.5)))),
             resolution_db=float(self._random.choice((0.0, 0.0, 0.0, 0.5, 1.0))),
-            emitters=tuple(emitters),
+            emitters=emitters,
         )
 
     def _pick(self, makers: tuple[Callable[[], Emitter], ...]) -> Callable[[], Emitter]:

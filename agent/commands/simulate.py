@@ -37,7 +37,7 @@ def simulate_command(
     ] = None,
     iq: Annotated[bool, typer.Option("--iq", help="Samples of the same transmissions, not power.")] = False,
 ) -> None:
-    """Write a recording of a simulated band (868 MHz unless --scene is varied), and the truth about it.
+    """Write a recording of a simulated band, of 868 MHz unless --scene is varied or broad, and its truth.
 
     Example: bandwatch simulate --seconds 3600 --seed 7 --out band.h5 --truth band.truth.jsonl
     """

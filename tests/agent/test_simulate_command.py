@@ -233,7 +233,7 @@ class TestSamples:
             ("--out x.cf32 --iq --truth x.cf32.yaml", "x.cf32.yaml: the truth needs a file of its own"),
             (
                 "--out x.npy --scene town",
-                "scene: 'town' is not known, there are default, logatec, wide, varied",
+                "scene: 'town' is not known, there are default, logatec, wide, varied, broad, strange",
             ),
             ("--out x.cf32 --iq --seed -1", "simulator: seed is -1, it must be at least 0"),
         ],

@@ -37,7 +37,10 @@ class TestDefault:
 def test_another_name_is_refused_with_those_there_are():
     with pytest.raises(BadInput) as refused:
         scene_named("town", 0)
-    assert str(refused.value) == "scene: 'town' is not known, there are default, logatec, wide, varied"
+    assert (
+        str(refused.value)
+        == "scene: 'town' is not known, there are default, logatec, wide, varied, broad, strange"
+    )
 
 
 @pytest.mark.parametrize("name", ["logatec", "wide"])
