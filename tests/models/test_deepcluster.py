@@ -21,7 +21,8 @@ from bandwatch.models.checkpoint import (
     tensors_of,
 )
 from bandwatch.models.clustering import fit_centres, fit_projection
-from bandwatch.models.deepcluster import DeepClusterConfig, even_draw, train_encoder
+from bandwatch.models.deepcluster import DeepClusterConfig, train_encoder
+from bandwatch.models.pseudo_labels import even_draw
 from bandwatch.models.encoder import weights_of
 from bandwatch.pipeline.errors import BadInput
 
