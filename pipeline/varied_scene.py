@@ -50,9 +50,9 @@ class VariedDraw:
             self._spread, self._hops, self._lora, self._fsk, self._ook, self._carrier, self._interference,
         )  # fmt: skip
         count = self._random.integers(0, MAX_EMITTERS, endpoint=True)
-        return self._received(tuple(self._pick(makers)() for _ in range(count)))
+        return self.received(tuple(self._pick(makers)() for _ in range(count)))
 
-    def _received(self, emitters: tuple[Emitter, ...]) -> Scene:
+    def received(self, emitters: tuple[Emitter, ...]) -> Scene:
         """Emitters as a receiver of any kind hears them."""
         # The variance of the log of a mean of K exponentials is trigamma(K), near 1 / K + 1 / (2 K^2).
         variance = (self._log(0.3, 4.0) * math.log(10) / 10) ** 2
@@ -123,7 +123,7 @@ class VariedDraw:
         widths = (width_hz, width_hz * 1.5)
         return UltraNarrowHops(arrivals, self._band_hz(), widths, hop, pause, self._power_db(4), hops)
 
-    def _lora(self) -> Emitter:
+    def _lora(self) -> LoraBursts:
         low, high = sorted(self._rows_seconds(1, 12))
         bandwidth_hz = self._bins_hz(30, 700)
         factor = int(self._random.integers(7, 13))
