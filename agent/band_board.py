@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..models.contest import Score
+from ..models.drift import Drift
 from ..pipeline.frames import NS_PER_S, Assignment, Forecast, Gap, LevelledRow, PsdFrame, Verdict
 from ..pipeline.windows import WINDOW_BINS, segment_starts
 from .band_status import (
@@ -74,6 +75,7 @@ class BandBoard:
         self._warming: WarmingStatus | None = None
         self._model: str | None = None
         self._clusters: int | None = None
+        self._drift: Drift | None = None
         self._names: dict[int, str] = {}
 
     @property
@@ -112,6 +114,9 @@ class BandBoard:
             segment.windows += 1
             segment.newest = assignment
 
+    def drift(self, drift: Drift) -> None:
+        self._drift = drift
+
     def verdict(self, verdict: Verdict) -> None:
         if verdict.segment < len(self._segments):
             self._segments[verdict.segment].verdict = verdict
@@ -127,11 +132,13 @@ class BandBoard:
         self._warm = True
         self._model = fitted.model
         self._clusters = fitted.clusters
+        self._drift = None
 
     def unfitted(self) -> None:
         self._warm = False
         self._model = None
         self._warming = None
+        self._drift = None
         for segment in self._segments:
             segment.newest = None
             segment.verdict = None
@@ -164,6 +171,8 @@ class BandBoard:
             warming=self._warming if not (self._warm or too_narrow) else None,
             model=self._model,
             clusters=self._clusters if self._warm else None,
+            drift_ratio=_known(self._drift.ratio) if self._drift is not None else None,
+            drifting=self._drift is not None and self._drift.drifting,
             noise_floor_db=_known(row.noise_floor_db) if row is not None else None,
             level_db=_known(row.level_db) if row is not None else None,
             occupancy_ratio=_known(row.occupancy_ratio) if row is not None else None,

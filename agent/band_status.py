@@ -75,7 +75,8 @@ class BandStatus:
 
     `flowing`: the last row came within max(10 s, 5 row durations). `ready`: its windows are given
     clusters, or it is too narrow for windows. `rows_per_second` is over the last ten seconds, or the last
-    two rows where they are rarer.
+    two rows where they are rarer. `drift_ratio`: at least this share of the last hours' windows is strange to
+    the model.
     """
 
     node: str
@@ -93,6 +94,8 @@ class BandStatus:
     warming: WarmingStatus | None
     model: str | None
     clusters: int | None
+    drift_ratio: float | None
+    drifting: bool
     noise_floor_db: float | None
     level_db: float | None
     occupancy_ratio: float | None

@@ -16,6 +16,8 @@ def event_words(event: Note) -> str:
             return _verdict(facts)
         case "gap":
             return _gap(facts)
+        case "drift":
+            return _drift(facts)
         case "fitted" if facts.get("windows"):
             return (
                 f"model {facts.get('model')}: {facts.get('clusters')} clusters of {facts['windows']} windows"
@@ -39,6 +41,13 @@ def _verdict(facts: dict[str, Any]) -> str:
     if isinstance(score, int | float):
         words += f" ({score:.3g})"
     return "; ".join([words, *map(str, reasons), *([_listed(facts)] if facts else [])])
+
+
+def _drift(facts: dict[str, Any]) -> str:
+    ratio = facts.get("ratio")
+    share = f"{ratio:.0%}" if isinstance(ratio, int | float) else _value(ratio)
+    words = "the band drifts" if facts.get("drifting") else "the band drifts no longer"
+    return f"{words}: {share} of its windows at least are strange to its model"
 
 
 def _gap(facts: dict[str, Any]) -> str:

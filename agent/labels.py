@@ -10,6 +10,7 @@ import numpy as np
 from ..models.activity import BandModel, Geometry
 from ..models.band_fitting import BandFitter
 from ..models.bundle import Bundle
+from ..models.drift import Drift, DriftWatch
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Assignment, Float32, Window
 from ..pipeline.state import State
@@ -49,6 +50,7 @@ class Labels:
         self.told = told
         self._model: BandModel | None = None
         self._fitter: BandFitter | None = None
+        self._drift = DriftWatch(node, band)
 
     @property
     def warm(self) -> bool:
@@ -68,34 +70,42 @@ class Labels:
             return None
         return Fitted(self.node, self.band, 0, self._model.cluster_count, self._model.name)
 
+    @property
+    def drift(self) -> Drift | None:
+        """What was said last of the model in use."""
+        return None if self._model is None else self._drift.standing
+
     def measure(self, geometry: Geometry) -> list[Fitted | Unfitted]:
         """Windows are cut from rows of this geometry from now on, which is not that of before."""
         was_fitted = self._model is not None
         self.geometry = geometry
         self._model = self._shipped_model(geometry)
         self._fitter = None
+        self._drift.reset()
         if self.fitted is not None:
             return [self.fitted]
         if geometry.segments:
             self._fitter = self._new_fitter(geometry)
         return [Unfitted(self.node, self.band)] if was_fitted else []
 
-    def label(self, windows: list[Window]) -> list[Fitted | Assignment]:
+    def label(self, windows: list[Window]) -> list[Fitted | Assignment | Drift]:
         """The windows of one moment, or of several, oldest first."""
         started = perf_counter()
         features = self.bundle.embed(np.stack([window.values for window in windows]))
         embedded = perf_counter()
         self.timed("embed", embedded - started)
-        outputs: list[Fitted | Assignment] = []
+        outputs: list[Fitted | Assignment | Drift] = []
         if self._fitter is not None:
             fitted = self._fitter.push(features)
             if fitted is not None:
                 self._model = fitted
+                self._drift.reset()  # novelties of another model
                 self.timed("fit", perf_counter() - embedded)
                 outputs.append(
                     Fitted(self.node, self.band, fitted.windows, fitted.cluster_count, fitted.name)
                 )
-        outputs += self._assignments(windows, features)
+        for assignment in self._assignments(windows, features):
+            outputs += [*self._drift.push(assignment), assignment]
         self.timed("assign", perf_counter() - embedded)
         return outputs
 
@@ -104,6 +114,7 @@ class Labels:
         return {
             "model": None if self._model is None else self._model.state(),
             "fitter": None if self._fitter is None else self._fitter.state(),
+            "drift": self._drift.state(),
         }
 
     def restore(self, state: State, geometry: Geometry | None) -> None:
@@ -114,6 +125,9 @@ class Labels:
         if state["fitter"] is not None and geometry is not None:
             self._fitter = self._new_fitter(geometry)
             self._fitter.restore(state["fitter"])
+        self._drift.reset()
+        if "drift" in state:  # states kept before there was any have none
+            self._drift.restore(state["drift"])
 
     def _new_fitter(self, geometry: Geometry) -> BandFitter:
         return BandFitter(

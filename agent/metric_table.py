@@ -106,6 +106,13 @@ METRICS: tuple[Metric, ...] = (
         "1 - conformal p of the newest window: 0.99 means stranger than 99 % of the band's own past; "
         "NaN while warming up.",
     ),
+    Metric(
+        "drift_ratio",
+        "gauge",
+        _BAND,
+        "At least this share of the windows of the last hours is strange to the band's model, for a lasting "
+        "reason: from 0.25 on fit it anew; NaN until an hour has been heard.",
+    ),
     Metric("verdict", "gauge", (*_BAND, "segment", "state"), "1 for the segment's present state, else 0."),
     Metric(
         "band_forecast_db",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..models.drift import Drift
 from ..pipeline.frames import Gap, PsdFrame, Verdict
 from ..pipeline.journal import Entry, Note
 from .outputs import Fitted, Output, Unfitted
@@ -44,6 +45,9 @@ def note_of(output: Output, time_ns: int) -> Note | None:
                 "reasons": list(output.reasons),
             }
             return Note(output.node, output.band, output.time_ns, "verdict", facts)
+        case Drift() if output.crossed:
+            facts = {"drifting": output.drifting, "ratio": output.ratio}
+            return Note(output.node, output.band, output.time_ns, "drift", facts)
         case Fitted():
             facts = {"windows": output.windows, "clusters": output.clusters, "model": output.model}
             return Note(output.node, output.band, time_ns, "fitted", facts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..models.contest import Score
+from ..models.drift import Drift
 from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
 
 
@@ -48,7 +49,19 @@ class Named:
     names: tuple[tuple[int, str], ...]
 
 
-Output = LevelledRow | Gap | Discarded | Assignment | Forecast | Score | Verdict | Fitted | Unfitted | Named
+Output = (
+    LevelledRow
+    | Gap
+    | Discarded
+    | Assignment
+    | Drift
+    | Forecast
+    | Score
+    | Verdict
+    | Fitted
+    | Unfitted
+    | Named
+)
 
 
 class Sink(Protocol):

@@ -122,6 +122,8 @@ class BandRoute:
     def standing(self) -> list[Output]:
         """What holds at present, for those who were not there when it came about."""
         outputs: list[Output] = [*self._judge.standing()]
+        if self.labels.drift is not None:
+            outputs.insert(0, self.labels.drift)
         if self.labels.fitted is not None:
             outputs.insert(0, self.labels.fitted)
         if self._newest is not None:

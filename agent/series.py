@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import nan
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -59,6 +60,8 @@ class BandSeries:
         self.noise_floor = metrics.gauge("noise_floor_db").labels(node, band)
         self.occupancy = metrics.gauge("occupancy_ratio").labels(node, band)
         self.windows = metrics.counter("windows_total").labels(node, band)
+        self.drift = metrics.gauge("drift_ratio").labels(node, band)
+        self.drift.set(nan)
         self.windows_shed = metrics.counter("windows_shed_total").labels(node, band)
         self.scores = RecentScores()
         self.states: dict[int, VerdictState] = {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import __version__
 from ..models.contest import Score
+from ..models.drift import Drift
 from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
 from .band_board import BandBoard
 from .band_status import AgentStatus
@@ -43,6 +44,7 @@ class StatusBoard:
             Gap: BandBoard.gap,
             Discarded: BandBoard.discarded,
             Assignment: BandBoard.assignment,
+            Drift: BandBoard.drift,
             Forecast: BandBoard.forecast,
             Score: BandBoard.score,
             Verdict: BandBoard.verdict,

@@ -153,7 +153,7 @@ def _novelty(segment: SegmentStatus) -> Text:
 def _remarks(band: BandStatus) -> list[RenderableType]:
     strange = [segment for segment in band.segments if segment.state in ("novel", "deviating")]
     strange.sort(key=lambda segment: -(segment.score or 0.0))
-    lines: list[RenderableType] = []
+    lines: list[RenderableType] = [_drift(band)] if band.drift_ratio is not None else []
     for segment in strange[:MOST_REMARKS]:
         mark, style = _MARKS[segment.state]
         said = Text.assemble(
@@ -166,6 +166,13 @@ def _remarks(band: BandStatus) -> list[RenderableType]:
     if len(strange) > MOST_REMARKS:
         lines.append(_line("", Text(f"and {len(strange) - MOST_REMARKS} more", style="dim")))
     return lines
+
+
+def _drift(band: BandStatus) -> RenderableType:
+    said = Text("" if band.drift_ratio is None else f"{band.drift_ratio:.0%} of the last hours")
+    if band.drifting:
+        said.append("   the band has changed: fit its model anew", style="bold yellow")
+    return _line("drift", said)
 
 
 def _forecast(forecast: ForecastStatus | None) -> Text:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from ..models.contest import Score
+from ..models.drift import DRIFTING_FROM, DRIFTING_UNTIL, Drift
 from ..pipeline.frames import (
     NS_PER_S,
     Assignment,
@@ -50,6 +51,7 @@ class Telemetry(Reports):
             Gap: self._gap_found,
             Discarded: self._windows_discarded,
             Assignment: self._window_assigned,
+            Drift: self._drift_found,
             Forecast: self._forecast_made,
             Score: self._forecast_scored,
             Verdict: self._verdict_given,
@@ -107,6 +109,20 @@ class Telemetry(Reports):
         if assignment.segment < MOST_SEGMENTS:
             self._metrics.gauge("cluster").labels(*at).set(_or_nan(assignment.cluster))
             self._metrics.gauge("novelty_ratio").labels(*at).set(_or_nan(assignment.novelty))
+
+    def _drift_found(self, drift: Drift) -> None:
+        self._band(drift.node, drift.band).drift.set(drift.ratio)
+        if drift.crossed:
+            self._line(
+                "warning" if drift.drifting else "info",
+                "band drifts" if drift.drifting else "band drifts no longer",
+                ("drift", drift.node, drift.band),
+                node=drift.node,
+                band=drift.band,
+                ratio=round(drift.ratio, 4),
+                limit=DRIFTING_FROM if drift.drifting else DRIFTING_UNTIL,
+                at=_utc(drift.time_ns),
+            )
 
     def _forecast_made(self, forecast: Forecast) -> None:
         band = self._band(forecast.node, forecast.band)
@@ -166,6 +182,7 @@ class Telemetry(Reports):
         for cluster in range(min(fitted.clusters, MOST_CLUSTERS)):
             band.cluster(cluster)
         band.use_model("activity", fitted.model)
+        band.drift.set(math.nan)
         self._log.info(
             "band model fitted" if fitted.windows else "band model loaded",
             node=fitted.node,
@@ -179,6 +196,7 @@ class Telemetry(Reports):
         band = self._band(unfitted.node, unfitted.band)
         band.forget_clusters()
         band.drop_model("activity")
+        band.drift.set(math.nan)
         self._log.info("band model dropped", node=unfitted.node, band=unfitted.band)
 
     def _clusters_named(self, named: Named) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from bandwatch.agent.outputs import Discarded, Fitted, Named, Output, Unfitted
 from bandwatch.agent.telemetry import Telemetry
 from bandwatch.models.contest import Score
+from bandwatch.models.drift import Drift
 from bandwatch.pipeline.frames import (
     Assignment,
     Forecast,
@@ -122,6 +123,7 @@ def everything(
     outputs: list[Output] = [Fitted("node", band, 24, clusters, "band-model"), Unfitted("node", band)]
     outputs += [Fitted("node", band, 96, clusters, "band-model"), row(0, bins=bins, band=band)]
     outputs += [assignment(n % segments, n % clusters, band=band) for n in range(max(segments, clusters))]
+    outputs += [Drift("node", band, START_NS, 0.3125, drifting=True, crossed=True)]
     states = get_args(VerdictState)
     outputs += [verdict(segment, states[segment % 4], band) for segment in range(segments)]
     outputs += [Named("node", band, tuple((n, f"name {n}") for n in range(clusters)))]

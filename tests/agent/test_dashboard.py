@@ -214,6 +214,21 @@ tests:
       - {eval_time: 50m, alertname: BandwatchDown, exp_alerts: []}
   - interval: 1m
     input_series:
+      - series: 'bandwatch_drift_ratio{node="n",band="changed",instance="i"}'
+        values: 'NaN NaN 0x118 0.4x100'
+      - series: 'bandwatch_drift_ratio{node="n",band="busy",instance="i"}'
+        values: 'NaN NaN 0.2x218'
+    alert_rule_test:
+      - {eval_time: 2h55m, alertname: BandwatchDrift, exp_alerts: []}
+      - eval_time: 3h10m
+        alertname: BandwatchDrift
+        exp_alerts:
+          - exp_labels: {severity: info, node: n, band: changed, instance: i}
+            exp_annotations:
+              summary: "n/changed is no longer the band its model knows"
+              description: "At least 40% of its windows are strange to its model: see docs/operations.md."
+  - interval: 1m
+    input_series:
       - series: 'bandwatch_forecast_skill_ratio{node="n",band="bad",instance="i"}'
         values: '-0.2x500'
       - series: 'bandwatch_forecast_skill_ratio{node="n",band="good",instance="i"}'
