@@ -151,8 +151,9 @@ class TdmaSlots(Emitter):
 
     def transmit(self, start_seconds: float, random: np.random.Generator) -> list[Transmission]:
         level, slot_seconds = random.uniform(*self.power_db), self.frame_seconds / self.slots
-        # Of all slots used nothing would be seen of the frames.
-        users = random.permutation(self.slots)[: random.integers(1, max(2, self.slots))]
+        # The first slot is used, and not all: nothing would be seen of the frames.
+        others = random.integers(0, max(1, self.slots - 1))
+        users = np.concatenate([[0], 1 + random.permutation(self.slots - 1)[:others]])
         levels = level - self.near_far_db * random.random(len(users))
         levels[0] = level
         patches = tuple(
