@@ -19,14 +19,17 @@ from ..pipeline.windows import WINDOW_BINS, WINDOW_ROWS
 from .activity import BandModel
 from .encoder_weights import Weights, expected_shapes, read_weights, write_weights
 from .engine import Engine, open_engine
+from .head import HEAD_FILE, Head
 from .manifest import MANIFEST_FILE, Manifest, read_manifest
 from .tensor_file import sha256_of, write_atomically
+from .training_curves import CURVES_FILE, TrainingCurves
 
 if TYPE_CHECKING:
     from .forecasters.cnn_lstm import CnnLstm
 
 ENCODER_FILE = "encoder.safetensors"
 BANDS_FOLDER = "bands"
+OF_THE_TRAINING = (HEAD_FILE, CURVES_FILE)
 BAND_PARTS = (("activity.yaml", "activity.safetensors"), ("forecast.yaml", "forecast.safetensors"))
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -118,6 +121,18 @@ class Bundle:
             )
         return model
 
+    def head(self) -> Head | None:
+        """The head over the encoder that names the training's clusters, or None if the bundle has none."""
+        if HEAD_FILE not in self.manifest.parts:
+            return None
+        return Head.load(self.part(HEAD_FILE), self.dimensions)
+
+    def curves(self) -> TrainingCurves | None:
+        """What the epochs of the encoder's training came to, or None if the bundle does not say."""
+        if CURVES_FILE not in self.manifest.parts:
+            return None
+        return TrainingCurves.load(self.part(CURVES_FILE))
+
     def cnn_lstm(self, node: str, band: str) -> CnnLstm | None:
         """The CNN-LSTM of a band, or None if the bundle has none."""
         folder = self._band_folder(node, band, "forecast.yaml")
@@ -149,7 +164,7 @@ class Bundle:
 
 
 class Saves(Protocol):
-    """A model of a band that knows how to write itself into a folder."""
+    """A model of a band, or what is left of a training, that knows how to write itself into a folder."""
 
     def save(self, folder: Path) -> None: ...
 
@@ -160,12 +175,14 @@ def write_bundle(
     width: int,
     *,
     models: Mapping[tuple[str, str], Sequence[Saves]] | None = None,
+    of_the_training: Sequence[Saves] = (),
     training: Mapping[str, Any] | None = None,
     figures: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a bundle; return its hash.
 
-    `models` are those of each (node, band): a BandModel, a CnnLstm or both. The folder appears whole or not
+    `models` are those of each (node, band): a BandModel, a CnnLstm or both; `of_the_training` what the
+    encoder's training left beside it: its Head, its TrainingCurves. The folder appears whole or not
     at all. Raises BadInput if something is there already, as bundles never change; if weights do not fit the
     width; or if a node's or band's name cannot be a folder's.
     """
@@ -180,6 +197,8 @@ def write_bundle(
     try:
         folder.chmod(0o755)
         write_weights(folder / ENCODER_FILE, weights)
+        for left in of_the_training:
+            left.save(folder)
         for (node, band), band_models in (models or {}).items():
             band_folder = folder / BANDS_FOLDER / _plain(node) / _plain(band)
             for model in band_models:

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from .bundle import BANDS_FOLDER, ENCODER_FILE, Bundle, Saves, write_bundle
+from .bundle import BANDS_FOLDER, ENCODER_FILE, OF_THE_TRAINING, Bundle, Saves, write_bundle
 from .encoder_weights import read_weights
 from .forecasters.cnn_lstm import DESCRIPTION_FILE, WEIGHTS_FILE, CnnLstm
 
 
 class _CopiedParts:
-    """What a band has in another bundle, its forecast model aside."""
+    """Parts of another bundle, as they are."""
 
     def __init__(self, files: list[Path]) -> None:
         self._files = files
@@ -45,6 +45,9 @@ def add_forecasts(base: Bundle, out: Path, forecasts: Mapping[tuple[str, str], C
         read_weights(base.part(ENCODER_FILE), base.manifest.width),
         base.manifest.width,
         models=models,
+        of_the_training=[
+            _CopiedParts([base.part(part)]) for part in OF_THE_TRAINING if part in base.manifest.parts
+        ],
         training={**base.manifest.training, "forecast": {**before, **trained, "added_to": base.name}},
         figures=base.manifest.figures,
     )

@@ -12,8 +12,11 @@ from ..pipeline.frames import Float32, Int64, read_only
 from .head import Head
 from .pseudo_labels import Clustering, partners
 
-STEPS = 200
-RIDGE = 1e-5
+STEPS = 100
+# Half the penalty on the squared weights of standardised features. On 2,048 windows of varied bands, shipped
+# encoder, 24 clusters: 0.998 of these and 0.955 of 1,024 others are named right; 1e-5 gives 1.000 and 0.940
+# and weights nearly three times as large, 1e-2 gives 0.985 and 0.954.
+RIDGE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
