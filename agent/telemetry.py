@@ -116,7 +116,7 @@ class Telemetry(Reports):
             self._line(
                 "warning" if drift.drifting else "info",
                 "band drifts" if drift.drifting else "band drifts no longer",
-                ("drift", drift.node, drift.band),
+                ("drift", drift.node, drift.band, drift.drifting),
                 node=drift.node,
                 band=drift.band,
                 ratio=round(drift.ratio, 4),
