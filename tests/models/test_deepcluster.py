@@ -1,11 +1,13 @@
 """The encoder teaches itself, the same way each time, and goes on after a kill as if there had been none."""
 
 import dataclasses
+import json
 import math
 import multiprocessing
 import os
 import signal
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,12 +23,18 @@ from bandwatch.models.checkpoint import (
     tensors_of,
 )
 from bandwatch.models.clustering import fit_centres, fit_projection
-from bandwatch.models.deepcluster import DeepClusterConfig, train_encoder
-from bandwatch.models.pseudo_labels import even_draw
+from bandwatch.models.deepcluster import DeepClusterConfig, train_deepcluster, train_encoder
 from bandwatch.models.encoder import weights_of
+from bandwatch.models.head import Head
+from bandwatch.models.precision import chosen_precision
+from bandwatch.models.pseudo_labels import even_draw
+from bandwatch.models.training_curves import CurveLog
 from bandwatch.pipeline.errors import BadInput
 
-CONFIG = DeepClusterConfig(width=2, clusters=4, components=6, cycle=2, epochs=4, batch=16, seed=1)
+CONFIG = DeepClusterConfig(
+    width=2, clusters=4, components=6, cycle=2, epochs=4, batch=16, precision="float32", seed=1
+)
+NARROW = dataclasses.replace(CONFIG, precision="bfloat16")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,9 +71,32 @@ def trained(windows):
     return train_encoder(windows, CONFIG)
 
 
+@pytest.fixture(scope="module", params=[CONFIG, NARROW], ids=["float32", "bfloat16"])
+def whole(request, windows):
+    """A training from start to end, and its configuration."""
+    return request.param, train_deepcluster(windows, request.param)
+
+
 def weights_equal(one, other) -> bool:
     ours, theirs = weights_of(one), weights_of(other)
     return all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def heads_equal(one: Head, other: Head) -> bool:
+    return all(
+        np.array_equal(*pair)
+        for pair in (
+            (one.weight, other.weight),
+            (one.bias, other.bias),
+            (one.centres, other.centres),
+            (one.projection.components, other.projection.components),
+        )
+    )
+
+
+def features_of(encoder, windows) -> np.ndarray:
+    with torch.no_grad():
+        return encoder(torch.from_numpy(windows).float()[:, None]).numpy()
 
 
 def test_training_goes_in_cycles_and_says_what_each_epoch_came_to(trained):
@@ -73,7 +104,17 @@ def test_training_goes_in_cycles_and_says_what_each_epoch_came_to(trained):
     assert [epoch.number for epoch in epochs] == [0, 1, 2, 3]
     assert [epoch.reclustered for epoch in epochs] == [True, False, True, False]
     assert [epoch.nmi is None for epoch in epochs] == [True, True, False, True]
+    assert [epoch.changed is None for epoch in epochs] == [True, True, False, True]
+    assert [epoch.size_entropy is None for epoch in epochs] == [False, True, False, True]
     assert all(0 < epoch.loss < 3 * math.log(4) and 0 <= epoch.accuracy <= 1 for epoch in epochs)
+
+
+def test_an_epochs_seconds_are_the_clocks(windows):
+    seconds = iter([100.0, 107.5])
+    config = dataclasses.replace(CONFIG, epochs=1)
+    (epoch,) = train_deepcluster(windows, config, clock=lambda: next(seconds)).epochs
+    assert epoch.seconds == 7.5
+    assert dataclasses.replace(epoch, seconds=1.0) == epoch  # they say nothing of what was learnt
 
 
 def test_the_encoder_comes_back_ready_for_use(trained):
@@ -92,18 +133,44 @@ def test_another_seed_gives_another_encoder(windows, trained):
     assert not weights_equal(encoder, trained[0])
 
 
-def test_it_learns_its_clusters_within_a_cycle_and_tells_the_kinds_apart():
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def learnt(request):
     shown, kinds = pictures(160)
     config = DeepClusterConfig(
         width=4, clusters=6, components=8, cycle=4, epochs=8, batch=16, learning_rate=0.03, seed=3
     )
-    encoder, epochs = train_encoder(shown, config)
-    assert epochs[-1].loss < epochs[4].loss
-    assert epochs[-1].loss < 0.8 * math.log(6)
-    with torch.no_grad():
-        features = encoder(torch.from_numpy(shown).float()[:, None]).numpy()
-    _, labels = fit_centres(fit_projection(features, 8).points(features), 6, seed=0)
-    assert normalized_mutual_info_score(kinds, labels) > 0.5
+    config = dataclasses.replace(config, precision=request.param)
+    return shown, kinds, train_deepcluster(shown, config)
+
+
+class TestWhatItLearns:
+    def test_its_clusters_within_a_cycle(self, learnt):
+        *_, result = learnt
+        assert result.epochs[-1].loss < result.epochs[4].loss
+        assert result.epochs[-1].loss < 0.8 * math.log(6)
+
+    def test_the_kinds_apart(self, learnt):
+        shown, kinds, result = learnt
+        features = features_of(result.encoder, shown)
+        _, labels = fit_centres(fit_projection(features, 8).points(features), 6, seed=0)
+        assert normalized_mutual_info_score(kinds, labels) > 0.5
+
+    def test_a_head_that_names_the_final_clusters_by_their_numbers(self, learnt):
+        shown, _, result = learnt
+        features = features_of(result.encoder, shown)
+        assert np.array_equal(result.head.nearest(features), result.labels)
+        right = result.head.clusters(features) == result.labels
+        assert right.mean() == pytest.approx(result.figures["head_agreement"])
+        each = [right[result.labels == cluster].mean() for cluster in range(6)]
+        assert min(each) == pytest.approx(result.figures["head_agreement_worst"])
+        assert min(each) > 0.9
+        # The last epochs' layer, its rows put in order and no more, is not that: hence the fit.
+        assert result.figures["head_agreement_matched"] < right.mean()
+
+    def test_a_head_that_names_the_clusters_of_windows_it_has_not_seen(self, learnt):
+        *_, result = learnt
+        features = features_of(result.encoder, pictures(160, seed=9)[0])
+        assert (result.head.clusters(features) == result.head.nearest(features)).mean() > 0.8
 
 
 @pytest.mark.parametrize(("optimizer", "stopped_after"), [("adam", 1), ("adam", 3), ("sgd", 1), ("sgd", 2)])
@@ -118,24 +185,61 @@ def test_going_on_from_a_checkpoint_gives_the_same_bits(windows, tmp_path, stopp
     assert weights_equal(encoder, whole)
 
 
-def _train_until_killed(path, windows):
+def _train_until_killed(path, windows, config):
+    log = CurveLog(path.with_name("curves.jsonl"))
+
     def kill(epoch):
+        log.add(epoch)
         if epoch.number == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
     torch.set_num_threads(1)
-    train_encoder(windows, CONFIG, checkpoint=path, on_epoch=kill)
+    train_deepcluster(windows, config, checkpoint=path, on_epoch=kill)
 
 
-def test_a_training_killed_outright_goes_on(windows, trained, tmp_path):
-    path = tmp_path / "checkpoint"
-    process = multiprocessing.get_context("spawn").Process(target=_train_until_killed, args=(path, windows))
+def test_a_training_killed_outright_goes_on_to_the_same_bits(windows, whole, tmp_path):
+    config, expected = whole
+    path, curves = tmp_path / "checkpoint", tmp_path / "curves.jsonl"
+    process = multiprocessing.get_context("spawn").Process(
+        target=_train_until_killed, args=(path, windows, config)
+    )
     process.start()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
-    encoder, epochs = train_encoder(windows, CONFIG, checkpoint=path)
-    assert epochs == trained[1]
-    assert weights_equal(encoder, trained[0])
+    assert [json.loads(line)["number"] for line in curves.read_text().splitlines()] == [0, 1, 2]
+    result = train_deepcluster(windows, config, checkpoint=path, on_epoch=CurveLog(curves).add)
+    assert result.epochs == expected.epochs
+    assert weights_equal(result.encoder, expected.encoder)
+    assert heads_equal(result.head, expected.head)
+    assert np.array_equal(result.labels, expected.labels)
+    assert result.figures == expected.figures
+    lines = [json.loads(line) for line in curves.read_text().splitlines()]
+    assert [(line["number"], line["loss"]) for line in lines] == [(e.number, e.loss) for e in expected.epochs]
+
+
+def test_killed_after_its_last_epoch_it_has_only_the_head_to_fit(windows, whole, tmp_path):
+    config, expected = whole
+    train_encoder(windows, config, checkpoint=tmp_path / "checkpoint")
+    batches = []
+    result = train_deepcluster(
+        windows, config, checkpoint=tmp_path / "checkpoint", on_batch=lambda: batches.append(1)
+    )
+    assert batches == []
+    assert heads_equal(result.head, expected.head)
+
+
+def test_bfloat16_rounds_otherwise_than_float32(windows, trained):
+    encoder, _ = train_encoder(windows, NARROW)
+    assert not weights_equal(encoder, trained[0])
+    assert all(array.dtype == np.float32 for array in weights_of(encoder).values())
+
+
+def test_the_hardware_decides_between_them():
+    assert chosen_precision("float32", "cpu") == "float32"
+    assert chosen_precision("bfloat16", "cpu") == "bfloat16"
+    cpu = Path("/proc/cpuinfo")
+    has_tiles = cpu.exists() and "amx_tile" in cpu.read_text().split()
+    assert chosen_precision("auto", "cpu") == ("bfloat16" if has_tiles else "float32")
 
 
 def test_a_finished_training_is_only_read(windows, trained, tmp_path):
@@ -147,7 +251,10 @@ def test_a_finished_training_is_only_read(windows, trained, tmp_path):
     assert weights_equal(encoder, trained[0])
 
 
-@pytest.mark.parametrize("change", [{"seed": 9}, {"cycle": 1}, {"learning_rate": 0.5}, {"width": 3}])
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 9}, {"cycle": 1}, {"learning_rate": 0.5}, {"width": 3}, {"precision": "bfloat16"}],
+)
 def test_a_checkpoint_of_another_training_is_refused(windows, tmp_path, change):
     path = tmp_path / "checkpoint"
     config = dataclasses.replace(CONFIG, epochs=1)
@@ -218,10 +325,11 @@ def test_too_few_windows_are_refused(windows):
     assert str(refused.value) == "7 training windows: 4 clusters need at least 8"
 
 
-def test_windows_that_are_all_alike_train_without_end_or_error():
-    encoder, epochs = train_encoder(np.full((16, 128, 128), 0.125, np.float16), CONFIG)
-    assert len(epochs) == 4
-    assert all(np.isfinite(array).all() for array in weights_of(encoder).values())
+def test_windows_that_are_all_alike_train_to_the_end_and_are_one_cluster():
+    result = train_deepcluster(np.full((16, 128, 128), 0.125, np.float16), CONFIG)
+    assert len(result.epochs) == 4
+    assert all(np.isfinite(array).all() for array in weights_of(result.encoder).values())
+    assert (result.head.cluster_count, result.figures["head_agreement"]) == (1, 1.0)
 
 
 def test_torchs_own_random_state_is_left_alone(windows):
