@@ -110,8 +110,8 @@ METRICS: tuple[Metric, ...] = (
         "drift_ratio",
         "gauge",
         _BAND,
-        "At least this share of the windows of the last hours is strange to the band's model, for a lasting "
-        "reason: from 0.25 on fit it anew; NaN until an hour has been heard.",
+        "At least this share of the windows of the last hours is strange to the band's model; from 0.25 on "
+        "the band drifts; NaN until an hour has been heard.",
     ),
     Metric("verdict", "gauge", (*_BAND, "segment", "state"), "1 for the segment's present state, else 0."),
     Metric(
