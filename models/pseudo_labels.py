@@ -110,8 +110,10 @@ def without_empty(points: Float32, centres: Float32) -> Float32:
             kmeans: Any = KMeans(len(started))
             kmeans.set_params(init=started, n_init=1, algorithm="lloyd").fit(points)
         centres = kmeans.cluster_centers_.astype(np.float32)
-    labels, _ = nearest(points, centres)
-    return centres[np.unique(labels)]
+    # Distances to fewer centres may round otherwise, and empty one more.
+    while len(used := np.unique(nearest(points, centres)[0])) < len(centres):
+        centres = centres[used]
+    return centres
 
 
 def partners(before: Int64, after: Int64) -> Int64:

@@ -70,19 +70,20 @@ class TestAnEmptyCluster:
         centres = without_empty(points, np.array([[1, 1], [2, 2], [9, 9]], np.float32))
         assert centres.tolist() == [[1, 1], [2, 2]]
 
-    @pytest.mark.parametrize("seed", range(4))
-    def test_is_never_among_the_labels(self, seed):
+    # A few points far out, the rest so close together that in float32 many distances round to the same:
+    # scikit-learn leaves from 1 to 13 of 24 clusters empty here, and warns.
+    @pytest.mark.parametrize(("far", "spread", "seed"), [(2, 1e-5, 0), (3, 1e-5, 1), (6, 1e-4, 0)])
+    def test_is_never_among_the_labels(self, far, spread, seed):
         random = np.random.default_rng(seed)
-        # A few points far out; most so close together that their distances round to the same.
-        near = 1000 + random.normal(0, 1e-4, (300, 3))
-        features = np.concatenate([near, random.standard_cauchy((20, 3))]).astype(np.float32)
+        near = 1 + random.normal(0, spread, (300, 3))
+        features = np.concatenate([near, 30 * random.normal(size=(far, 3))]).astype(np.float32)
         found = cluster(features, clusters=24, components=3, whiten=True, seed=seed)
         sizes = np.bincount(found.labels, minlength=len(found.centres))
-        assert len(sizes) == len(found.centres)
+        assert len(sizes) == len(found.centres) > far
         assert sizes.min() >= 1
         points = found.projection.points(features)
         away = np.linalg.norm(points[:, None] - found.centres[None], axis=2)
-        assert np.allclose(away[np.arange(320), found.labels], away.min(axis=1), atol=1e-3)
+        np.testing.assert_allclose(away[np.arange(len(away)), found.labels], away.min(axis=1), atol=1e-3)
 
 
 def test_clusters_are_paired_by_the_windows_they_share():
