@@ -1,11 +1,13 @@
 """`bandwatch train clusters` writes a bundle, goes on after a kill, and says in one line what is wrong."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import matplotlib.image
 import numpy as np
 import pytest
 import torch
@@ -62,6 +64,55 @@ def test_learns_from_recordings_and_models_their_band(bandwatch, tmp_path):
     assert training["data"] == ["0.npy", "1.npy"]
     assert training["windows"] == 32
     assert not (tmp_path / "bundle.training").exists()
+    assert training["precision"] in ("float32", "bfloat16")
+
+
+def test_keeps_head_and_curves_and_draws_them(bandwatch, tmp_path):
+    file, out, png = recording(tmp_path / "a.npy", 128 * 12), tmp_path / "bundle", tmp_path / "curves.png"
+    code, said, progress = bandwatch(
+        *("train", "clusters", "--data", file, "--out", out, "--epochs", 3, "--plot", png),
+        *[*SMALL[:4], "--components", "0.9", *SMALL[6:]],
+    )
+    assert code == 0, progress
+    assert "of the windows changed theirs" in progress
+    bundle = Bundle.load(out, device="cpu")
+    head, figures = bundle.head(), bundle.manifest.figures
+    assert f"the head names {figures['head_agreement']:.1%} of their clusters" in said
+    assert figures["head_agreement"] > 0.9
+    # As many components as explain 0.9, and one fewer would not; the band's model has as many.
+    kept = head.projection.variance_ratio
+    assert figures["components_kept"] == len(kept)
+    assert kept.sum() >= 0.9 > kept[:-1].sum()
+    assert bundle.band_model("roof", "srd").projection.component_count <= len(kept)
+    curves = bundle.curves()
+    assert [epoch.reclustered for epoch in curves.epochs] == [True, False, True]
+    assert round(curves.epochs[-1].loss, 4) == figures["final_loss"]
+    assert matplotlib.image.imread(png).std() > 0
+    assert not (tmp_path / "bundle.training").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_says_so_in_one_line_and_loses_no_epoch(tmp_path, number):
+    file, out = recording(tmp_path / "a.npy", 128 * 12), tmp_path / "bundle"
+    arguments = ["train", "clusters", "--data", file, "--out", out, "--epochs", 100_000, *SMALL]
+    program = "import sys; from bandwatch.agent.cli import main; main(sys.argv[1:])"
+    curves = tmp_path / "bundle.training" / "curves.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (curves.exists() and curves.read_text().count("\n") >= 2) and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    done = [json.loads(line)["number"] for line in curves.read_text().splitlines()]
+    assert done == list(range(len(done)))
+    assert said.splitlines()[-1] == (
+        f"stopped after {len(done)} of 100000 epochs; the same command goes on from {curves.parent}"
+    )
+    assert "Traceback" not in said
+    assert (tmp_path / "bundle.training" / "encoder.checkpoint").exists()
+    assert not out.exists()
 
 
 def test_a_row_of_nan_is_a_gap_and_nothing_more(bandwatch, tmp_path):
@@ -151,6 +202,27 @@ def test_data_it_cannot_learn_from_is_refused_in_one_line(bandwatch, tmp_path, m
     assert (code, said) == (2, "")
     assert message in error.splitlines()[-1]
     assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("asked", ["0", "-3", "1.0", "0.0", "2.5", "most", "nan", "1e-1x"])
+def test_components_that_are_neither_number_nor_share_are_refused(bandwatch, tmp_path, asked):
+    code, _, error = bandwatch(
+        "train", "clusters", "--data", "simulated", "--out", tmp_path / "b", "--components", asked
+    )
+    assert code == 2
+    assert (
+        f"--components {asked}: needs a number of components, at least 1, or a share of the variance "
+        "between 0 and 1" in error
+    )
+
+
+def test_a_picture_with_no_place_to_go_is_refused_before_the_training(bandwatch, tmp_path):
+    png = tmp_path / "none" / "curves.png"
+    code, _, error = bandwatch(
+        "train", "clusters", "--data", "simulated", "--out", tmp_path / "b", "--plot", png
+    )
+    assert code == 2
+    assert f"--plot {png}; limit: a file in a folder that exists" in error
 
 
 def test_a_bundle_is_never_written_over(bandwatch, tmp_path):
