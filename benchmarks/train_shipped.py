@@ -30,25 +30,23 @@ from bandwatch.models.bundle import ENCODER_FILE, Bundle, shipped_bundle, write_
 from bandwatch.models.bundle_training import (
     agreement_with_truth,
     simulated_band_model,
-    simulated_data,
-    simulated_windows,
-    training_figures,
-    training_record,
 )
 from bandwatch.models.checkpoint import forget_checkpoint
-from bandwatch.models.deepcluster import DeepClusterConfig, Epoch, train_encoder
 from bandwatch.models.encoder import weights_of
 from bandwatch.models.encoder_weights import Weights, read_weights
 from bandwatch.models.engine import open_engine
 from bandwatch.models.forecast_training import train_cnn_lstm
 from bandwatch.models.forecasters.cnn_lstm import CnnLstm
+from bandwatch.models.precision import chosen_precision
 from bandwatch.models.step_table import gather_steps, simulated_rows
+from bandwatch.models.taught_encoder import TaughtConfig, TaughtEpoch, teach_encoder
+from bandwatch.models.taught_windows import taught_bands, taught_windows
 from bandwatch.pipeline.errors import BadInput
 
 BAND = ("simulated", "srd-868")
 FORECAST_STEPS, FORECAST_STEP_S = 1440, 60.0
 # Of the options, what has no part in what comes out.
-UNRECORDED = ("out", "replace", "encoder_from", "forecast")
+UNRECORDED = ("out", "replace", "encoder_from", "forecast", "processes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,36 +100,46 @@ def main() -> None:
 
 
 def _train(options: argparse.Namespace, checkpoint: Path, started: float) -> Trained:
-    config = DeepClusterConfig(
+    config = TaughtConfig(
         width=options.width,
-        cycle=options.cycle,
         epochs=options.epochs,
-        optimizer=options.optimizer,
         learning_rate=options.learning_rate,
         seed=options.seed,
     )
-    windows = simulated_windows(options.seed, options.bands, options.windows)
-    print(f"{len(windows)} windows of {options.bands} simulated bands", flush=True)
+    bands = taught_bands(options.seed, options.varied_bands, options.broad_bands)
+    taught = taught_windows(bands, options.windows_a_band, processes=options.processes)
+    print(
+        f"{len(taught)} windows of {len(bands)} simulated bands, {len(taught.kinds)} kinds "
+        f"({time.monotonic() - started:.0f} s)",
+        flush=True,
+    )
 
-    def tell(epoch: Epoch) -> None:
-        agreement = "" if epoch.nmi is None else f", agrees with the clustering before: NMI {epoch.nmi:.3f}"
+    def tell(epoch: TaughtEpoch) -> None:
         print(
-            f"epoch {epoch.number + 1}/{config.epochs}: loss {epoch.loss:.4f}, "
-            f"accuracy {epoch.accuracy:.3f}{agreement} ({time.monotonic() - started:.0f} s)",
+            f"epoch {epoch.number + 1}/{config.epochs}: loss {epoch.loss:.4f} (kinds that show "
+            f"{epoch.shows_loss:.4f}, main kind {epoch.main_loss:.4f}, measures {epoch.measures_loss:.4f}), "
+            f"main kind told {epoch.accuracy:.3f} ({time.monotonic() - started:.0f} s)",
             flush=True,
         )
 
-    encoder, epochs = train_encoder(windows, config, checkpoint=checkpoint, on_epoch=tell)
-    record = training_record(
-        config,
-        command=_command(options),
-        data=simulated_data(options.seed, options.bands),
-        windows=len(windows),
-        threads=options.threads,
-    )
-    return Trained(
-        weights_of(encoder), config.width, config.seed, record, training_figures(epochs), forecaster=None
-    )
+    network, epochs = teach_encoder(taught, config, checkpoint=checkpoint, on_epoch=tell)
+    training = {
+        "command": _command(options),
+        "method": "taught what simulated windows show (models/taught_encoder.py)",
+        "data": f"{options.varied_bands} varied and {options.broad_bands} broad simulated bands, "
+        f"seeds from {bands[0][1]} on",
+        "windows": len(taught),
+        "kinds": list(taught.kinds),
+        "epochs": config.epochs,
+        "precision": chosen_precision(config.precision, "cpu"),
+        "seed": config.seed,
+        "threads": options.threads,
+    }
+    figures = {
+        "loss_by_epoch": [round(epoch.loss, 4) for epoch in epochs],
+        "main_kind_told": round(epochs[-1].accuracy, 4),
+    }
+    return Trained(weights_of(network.encoder), config.width, config.seed, training, figures, forecaster=None)
 
 
 def _trained_before(path: Path, forecast: bool) -> Trained:
@@ -177,15 +185,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--replace", action="store_true", help="take the place of the bundle that is there")
     parser.add_argument("--encoder-from", type=Path, metavar="BUNDLE", help="take its encoder, train none")
     parser.add_argument("--forecast", action="store_true", help="with --encoder-from: train it anew")
-    parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--bands", type=int, default=192)
-    parser.add_argument("--windows", type=int, default=12288)
-    parser.add_argument("--cycle", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--optimizer", choices=["adam", "sgd"], default=DeepClusterConfig().optimizer)
-    parser.add_argument("--learning-rate", type=float, default=DeepClusterConfig().learning_rate)
+    taught = TaughtConfig()
+    parser.add_argument("--width", type=int, default=taught.width)
+    parser.add_argument("--varied-bands", type=int, default=576)
+    parser.add_argument("--broad-bands", type=int, default=768)
+    parser.add_argument("--windows-a-band", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=taught.epochs)
+    parser.add_argument("--learning-rate", type=float, default=taught.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2, help="that simulate")
     return parser.parse_args()
 
 

@@ -28,7 +28,7 @@ from .evaluated_windows import EvaluatedWindows
 from .halves import first_half, stretches
 from .known_truth import KnownTruth, facts_of, known_truth, nmi_if_many, plain
 from .representations import Representation
-from .supervised import ceiling
+from .supervised import clustered_ceiling, predicted_ceiling, probabilities_of_halves
 
 FEWEST_WINDOWS = 16
 WINDOWS_A_CLUSTER = 8
@@ -116,7 +116,10 @@ def evaluate_clusters(
         if representation.name == primary:
             primary_labels = labellings[0]
     if "ceiling" in models[primary]:
-        models["supervised"] = dict(models[primary]["ceiling"])
+        labelled = {name: dict(models[primary][name]) for name in ("ceiling_clustered", "ceiling")}
+        for figures in labelled.values():
+            del figures["share"]
+        models["supervised"] = labelled["ceiling_clustered"] | {"predicted": labelled["ceiling"]}
     on_step("choice of k")
     return ClusterEvaluation(
         primary=primary,
@@ -152,7 +155,7 @@ def _figures(
     centres, labels = fit_centres(points, clusters, seed)
     figures: Figures = {}
     if known is not None:
-        figures |= _against_truth(features, points, labels, known, is_first, seed, config.permutations)
+        figures |= _against_truth(features, points, labels, known, is_first, clusters, seed, config)
     figures |= {
         "silhouette": silhouette(points, labels, seed),
         "stability_halves": math.nan
@@ -178,14 +181,16 @@ def _against_truth(
     labels: Int64,
     known: KnownTruth,
     is_first: Bools | None,
+    clusters: int,
     seed: int,
-    permutations: int,
+    config: EvaluationConfig,
 ) -> Figures:
     asked = known.is_known
     truth = known.codes[asked]
     found = agreement(truth, labels[asked])
     found |= {
-        f"chance.{name}": value for name, value in chance(truth, labels[asked], seed, permutations).items()
+        f"chance.{name}": value
+        for name, value in chance(truth, labels[asked], seed, config.permutations).items()
     }
     single = asked & known.is_single
     if single.any():
@@ -195,11 +200,18 @@ def _against_truth(
     if halves is None or halves.all() or not halves.any():
         return found
     found["knn_accuracy"] = neighbour_accuracy(points[asked], truth, halves)
-    supervised = ceiling(features[asked], truth, halves)
-    found |= {f"ceiling.{name}": value for name, value in supervised.items()}
-    found["share_of_ceiling"] = found["nmi"] / supervised["nmi"] if supervised["nmi"] > 0 else math.nan
-    mixed = ceiling(features[asked], truth, _mixed_halves(len(truth), seed))
-    found |= {f"ceiling_mixed.{name}": value for name, value in mixed.items()}
+    probable = probabilities_of_halves(features[asked], truth, halves)
+    mixed = probabilities_of_halves(features[asked], truth, _mixed_halves(len(truth), seed))
+    ceilings = {
+        "ceiling": predicted_ceiling(truth, probable),
+        "ceiling_clustered": clustered_ceiling(
+            truth, probable, clusters=clusters, components=config.components, seed=seed
+        ),
+        "ceiling_mixed": predicted_ceiling(truth, mixed),
+    }
+    for name, figures in ceilings.items():
+        found |= {f"{name}.{figure}": value for figure, value in figures.items()}
+        found[f"{name}.share"] = found["nmi"] / figures["nmi"] if figures["nmi"] > 0 else math.nan
     return found
 
 

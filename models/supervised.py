@@ -14,22 +14,24 @@ from threadpoolctl import threadpool_limits
 
 from ..pipeline.frames import Float32, Int64
 from .cluster_figures import Bools, Figures, agreement
+from .clustering import fit_centres, fit_projection
 
 MOST_ITERATIONS = 300
 INVERSE_PENALTY = 0.1
 
 
-def predictions_of_halves(features: Float32, truth: Int64, is_first: Bools) -> Int64:
-    """For each window the truth that a classifier of the other half's windows and truths names, int64 [n].
+def probabilities_of_halves(features: Float32, truth: Int64, is_first: Bools) -> Float32:
+    """For each window how probable each truth is to a classifier of the other half's windows and truths,
+    float32 [n, 1 + largest truth].
 
     Multinomial logistic regression with an L2 penalty of 10 on standardised features. A truth that the
-    other half lacks cannot be named. Each half must hold windows.
+    other half lacks has probability 0. Each half must hold windows.
     """
-    predicted = np.empty_like(truth)
+    probable = np.zeros((len(truth), int(truth.max()) + 1), dtype=np.float32)
     for asked in (is_first, ~is_first):
         known = ~asked
         if len(np.unique(truth[known])) == 1:  # nothing to tell apart
-            predicted[asked] = truth[known][0]
+            probable[asked, truth[known][0]] = 1
             continue
         classifier: Any = make_pipeline(
             StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, max_iter=MOST_ITERATIONS)
@@ -38,15 +40,24 @@ def predictions_of_halves(features: Float32, truth: Int64, is_first: Bools) -> I
             # Nearly there is near enough; the figure is a ceiling, not a model.
             warnings.simplefilter("ignore", ConvergenceWarning)
             classifier.fit(features[known], truth[known])
-        predicted[asked] = classifier.predict(features[asked])
-    return predicted
+        probable[np.ix_(asked, classifier.classes_)] = classifier.predict_proba(features[asked])
+    return probable
 
 
-def ceiling(features: Float32, truth: Int64, is_first: Bools) -> Figures:
-    """The figures of `agreement` between truth and those predictions, all windows together, and `accuracy`.
+def predicted_ceiling(truth: Int64, probable: Float32) -> Figures:
+    """The figures of `agreement` between truth and the most probable one, all windows, and `accuracy`.
 
     The predictions are taken for clusters, one for each truth: where a clustering has more clusters than
     there are truths, its NMI has a harder time than this one.
     """
-    predicted = predictions_of_halves(features, truth, is_first)
+    predicted = probable.argmax(axis=1).astype(np.int64)
     return agreement(truth, predicted) | {"accuracy": float((predicted == truth).mean())}
+
+
+def clustered_ceiling(
+    truth: Int64, probable: Float32, *, clusters: int, components: int, seed: int
+) -> Figures:
+    """The figures of `agreement` between truth and a k-means of the probabilities, of as many clusters as
+    the features are given: what labels change, and nothing else."""
+    points = fit_projection(probable, components, whiten=False).points(probable)
+    return agreement(truth, fit_centres(points, clusters, seed)[1])

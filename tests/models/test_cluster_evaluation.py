@@ -11,7 +11,7 @@ from bandwatch.models.cluster_count import COUNTS, count_curve, recommendation, 
 from bandwatch.models.cluster_evaluation import EvaluationConfig, evaluate_clusters, steps
 from bandwatch.models.evaluated_windows import EvaluatedWindows
 from bandwatch.models.representations import Representation, comparable, pixels, together
-from bandwatch.models.supervised import ceiling, predictions_of_halves
+from bandwatch.models.supervised import clustered_ceiling, predicted_ceiling, probabilities_of_halves
 from bandwatch.models.window_features import FEATURES
 from bandwatch.models.window_truth import Truth
 from bandwatch.pipeline.errors import BadInput
@@ -62,7 +62,8 @@ def test_what_is_apart_is_found_and_noise_is_chance():
     good, bad = found.models["apart"], found.models["noise"]
     for name in ("nmi", "ari", "ami", "purity", "knn_accuracy", "stability_seeds", "stability_halves"):
         assert good[name] == pytest.approx(1), name
-    assert good["ceiling"]["nmi"] == good["share_of_ceiling"] == pytest.approx(1)
+    assert good["ceiling"]["nmi"] == good["ceiling"]["share"] == pytest.approx(1)
+    assert good["ceiling_clustered"]["nmi"] == good["ceiling_clustered"]["share"] == pytest.approx(1)
     assert good["ceiling_mixed"]["accuracy"] == 1
     assert good["single"]["nmi"] == pytest.approx(1)
     assert good["nmi_segment"] < 0.01
@@ -71,7 +72,8 @@ def test_what_is_apart_is_found_and_noise_is_chance():
     assert abs(bad["ami"]) < 0.03
     assert bad["knn_accuracy"] == pytest.approx(1 / KINDS, abs=0.1)
     assert bad["ceiling"]["accuracy"] == pytest.approx(1 / KINDS, abs=0.1)
-    assert found.models["supervised"] == good["ceiling"]
+    assert found.models["supervised"]["nmi"] == good["ceiling_clustered"]["nmi"]
+    assert found.models["supervised"]["predicted"]["accuracy"] == good["ceiling"]["accuracy"] == 1
     assert found.data["truths"] == {f"kind {kind}": COUNT // KINDS for kind in range(KINDS)}
     assert found.data["largest_share"] == 1 / KINDS
     # Clusters are numbered as they like, but there are as many and each is one kind.
@@ -132,11 +134,28 @@ def test_a_ceiling_never_asks_what_it_learnt():
     features = np.array([[-1.0], [1.0]] * 20 + [[1.0], [-1.0]] * 20, dtype=np.float32)
     truth = np.tile([0, 1], 40)
     is_first = np.arange(80) < 40
-    assert (predictions_of_halves(features, truth, is_first) == 1 - truth).all()
-    found = ceiling(features, truth, is_first)
+    probable = probabilities_of_halves(features, truth, is_first)
+    assert (probable.argmax(axis=1) == 1 - truth).all()
+    assert probable.sum(axis=1) == pytest.approx(1)
+    found = predicted_ceiling(truth, probable)
     assert found["accuracy"] == 0
     assert found["nmi"] == pytest.approx(1)  # names are nothing to a clustering: accuracy tells
-    assert (predictions_of_halves(features, np.where(is_first, 0, truth), is_first)[~is_first] == 0).all()
+    first_alike = probabilities_of_halves(features, np.where(is_first, 0, truth), is_first)
+    assert (first_alike[~is_first].argmax(axis=1) == 0).all()
+
+
+def test_more_clusters_than_kinds_cost_a_clustered_ceiling():
+    # Four values of the one feature, of which two are each kind: four clusters find them all.
+    features = np.tile(np.array([[-3.0], [-1.0], [1.0], [3.0]], dtype=np.float32), (20, 1))
+    truth = np.tile([0, 0, 1, 1], 20)
+    probable = probabilities_of_halves(features, truth, np.arange(80) < 40)
+    assert predicted_ceiling(truth, probable)["nmi"] == pytest.approx(1)
+    two, four = (
+        clustered_ceiling(truth, probable, clusters=count, components=20, seed=0) for count in (2, 4)
+    )
+    assert two["nmi"] == pytest.approx(1)
+    assert four["nmi"] == pytest.approx(2 / 3)  # 2 I / (H + H'): 2 * 1 / (1 + 2), in bits
+    assert four["purity"] == 1
 
 
 def test_components_of_pixels_are_those_of_their_covariance():
