@@ -19,7 +19,7 @@ from .activity import BandModel, Geometry
 from .band_fitting import MOST_CLUSTERS, MOST_COMPONENTS, fit_band_model
 from .clustering import fit_centres, fit_projection
 from .training_windows import TRAINING_STRIDE_ROWS, cut_windows, gather
-from .window_truth import Truth, truth_of
+from .window_energy import EnergyTruth, energy_truth
 
 if TYPE_CHECKING:
     from .deepcluster import DeepClusterConfig, Epoch
@@ -137,7 +137,7 @@ def recorded_band_models(
 def agreement_with_truth(embed: Embed, model: BandModel, seed: int, windows: int = 2048) -> dict[str, float]:
     """How well clusters tell the simulator's kinds apart in bands that nothing was trained on.
 
-    Normalised mutual information with the kind that fills most of a window (`window_truth.py`): of `model`'s
+    Normalised mutual information with the kind of most energy in a window (`window_energy.py`): of `model`'s
     clusters on the default band of another seed, through a day, and of 24 clusters of twelve varied bands
     together, fitted on the very windows that are judged; of all windows, and of those that show at most one
     kind. And the share of the default band's windows with a novelty above 0.95.
@@ -185,11 +185,11 @@ class Labelled:
 
 def labelled(embed: Embed, windows: Iterable[tuple[Window, Simulator]]) -> Labelled:
     """Embed windows and look up their truth."""
-    truths: list[Truth] = []
+    truths: list[EnergyTruth] = []
 
     def watched() -> Iterator[Window]:
         for window, simulator in windows:
-            truths.append(truth_of(window, simulator.truth))
+            truths.append(energy_truth(window, simulator.truth, simulator.scene.averaged_spectra))
             yield window
 
     features = embed_all(embed, watched())
