@@ -5,8 +5,9 @@
 Recordings of every scene from held-out seeds, and of twelve varied and twelve broad bands whose emitters no
 training has met, judged together; each is written into a scratch folder, evaluated and forgotten. Prints a
 table a scene: each model's NMI, AMI, NMI of single kinds, its supervised ceilings and its share of them,
-nearest neighbours, and NMI with the segment; at the end the medians over the scenes. With several bundles (trainings of several seeds) each is run in turn,
-and their medians are printed. About four minutes of processor a bundle; `--rows 20000` for a first look.
+nearest neighbours, and NMI with the segment; at the end the medians over the scenes. With several bundles
+(trainings of several seeds) each is run in turn, and their medians are printed. About five minutes of
+processor a bundle; `--rows 20000` for a first look.
 """
 
 from __future__ import annotations
