@@ -43,6 +43,12 @@ class Manifest:
         """Features of a window."""
         return 8 * self.width
 
+    @property
+    def whitens(self) -> bool:
+        """Whether components of its features are scaled to equal variance before k-means: where the encoder's
+        own training did so (`docs/decisions/0002-pca-whitening.md`)."""
+        return self.training.get("whitened") is True
+
     def text(self) -> str:
         """The file's content."""
         content = {

@@ -165,7 +165,10 @@ def _representations(
     def of_bundle(name: str, bundle: Bundle) -> Representation:
         meaning = "the encoder that ships" if name == DEFAULT else str(bundle.path)
         return Representation(
-            name, meaning, lambda _: encoded(windows, bundle, watched(f"encoding by {name}"))
+            name,
+            meaning,
+            lambda _: encoded(windows, bundle, watched(f"encoding by {name}")),
+            whiten=bundle.manifest.whitens,
         )
 
     by_hand = Representation(
@@ -187,6 +190,7 @@ def _representations(
             "untrained",
             f"an encoder of width {width} that has learnt nothing, another for each seed",
             lambda seed: untrained(windows, width, seed, threads, watched(f"encoding untrained, {seed}")),
+            whiten=False,
             seeded=True,
         ),
         by_hand,
@@ -196,6 +200,7 @@ def _representations(
                 f"{each.name}+hand-made",
                 f"{each.name} and hand-made side by side",
                 lambda seed, each=each: together(each.features(seed), by_hand.features(seed)),
+                whiten=False,
             )
             for each in learnt
         ),
