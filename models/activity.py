@@ -18,23 +18,27 @@ from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64, read_only
 from ..pipeline.state import State
 from .activity_facts import KIND, VERSION, checked_facts, read_facts
-from .clustering import Centres, Projection
+from .assigning import Assigning
+from .clustering import Projection
 from .geometry import Geometry
+from .novelty import Usual
 from .stated import Stated
 from .tensor_file import checked_tensors, read_arrays, sha256_of, write_atomically, write_tensors
 
 ARRAYS_FILE, FACTS_FILE = "activity.safetensors", "activity.yaml"
+USUAL_ARRAYS = ("components", "middles", "whitening", "outside", "calibration")
+USUAL_PREFIX = "usual_"
 
 
 @dataclass(frozen=True, eq=False)  # no slots: what is derived once is kept beside the fields
 class BandModel:
-    """Principal components, k-means centres and the usual distances of one band; immutable.
+    """Principal components, k-means centres and what is usual in one band; immutable.
 
     `centres` float32 [k, c] lie in the projection's space; `clusters` int64 [k] are the numbers they go by,
     which a re-fit keeps; of this and the models before it, `numbers_used` numbers were given out, from 0 on.
-    `calibration` float32 [m], ascending, are distances of windows of this band that
-    the model was not fitted on; `windows` is how many had been heard when it was fitted. `name` tells it
-    from every other.
+    No window of the band was farther from its centre than `farthest`, by models that had not seen it.
+    `usual` says how novel a window of a cluster is; `windows` is how many had been heard when the model was
+    fitted. `name` tells it from every other.
     """
 
     name: str
@@ -44,7 +48,8 @@ class BandModel:
     centres: Float32
     clusters: Int64
     numbers_used: int
-    calibration: Float32
+    farthest: float
+    usual: Usual
 
     @property
     def cluster_count(self) -> int:
@@ -58,9 +63,10 @@ class BandModel:
         """The cluster of each window, its distance from the centre, and how novel it is.
 
         Shape: float32 [n, d] -> int64 [n], float32 [n], float32 [n] in [0, 1]. A row's answer does not
-        depend on the other rows. Novelty is 1 - p, p = (1 + number of calibration distances not below
-        this one) / (m + 1): the conformal p-value, so that of usual windows at most a share p has a
-        novelty of 1 - p or more (Laxhammar and Falkman 2015, section 3).
+        depend on the other rows. The cluster is that of the nearest centre, the distance Euclidean in the
+        space of the principal components. The novelty is of another distance, which knows the shape of the
+        cluster and all of the features (`Usual`): of usual windows at most a share p has one of 1 - p or
+        more.
 
         Raises BadInput for features of another number of dimensions, or not finite.
         """
@@ -69,25 +75,24 @@ class BandModel:
                 f"band model {self.name}: features of shape {list(features.shape)}, "
                 f"needs [n, {self.projection.dimensions}]"
             )
-        # A sum of squares is finite only if all are, and five times cheaper to ask; it may overflow.
-        if not math.isfinite(np.vdot(features, features)) and not np.isfinite(features).all():
-            raise BadInput(f"band model {self.name}: features hold NaN or infinity")
-        indices, distances = self._search.nearest(self.projection.points(features))
-        return self.clusters[indices], distances, self.novelty(distances)
-
-    def novelty(self, distances: Float32) -> Float32:
-        """1 - conformal p of distances [n]."""
-        return self._novelties[self.calibration.searchsorted(distances)]
-
-    @cached_property
-    def _novelties(self) -> Float32:
-        """The novelty of a distance above so many of the calibration's: float32 [m + 1]."""
-        not_below = self.calibration.size - np.arange(self.calibration.size + 1)
-        return read_only((1 - (1 + not_below) / (1 + self.calibration.size)).astype(np.float32))
+        numbers: list[int] = []
+        distances: list[float] = []
+        novelties: list[float] = []
+        for index, distance, unusual in self._assigning(features):
+            numbers.append(self._numbers[index])
+            distances.append(distance)
+            novelties.append(self.usual.novelty(unusual))
+            if math.isnan(unusual):
+                raise BadInput(f"band model {self.name}: features hold NaN or infinity")
+        return np.array(numbers, np.int64), np.array(distances, np.float32), np.array(novelties, np.float32)
 
     @cached_property
-    def _search(self) -> Centres:
-        return Centres.of(self.centres)
+    def _numbers(self) -> list[int]:
+        return self.clusters.tolist()
+
+    @cached_property
+    def _assigning(self) -> Assigning:
+        return Assigning(self.projection, self.centres, self.usual)
 
     def check(self, geometry: Geometry) -> None:
         """BadInput unless the band is measured as this model's was."""
@@ -138,17 +143,22 @@ class BandModel:
             "components": self.projection.component_count,
             "clusters": self.cluster_count,
             "numbers_used": self.numbers_used,
-            "calibration": int(self.calibration.size),
+            "farthest": self.farthest,
+            "novelty_components": self.usual.component_count,
+            "calibration": int(self.usual.calibration.size),
+            "disjoint": self.usual.disjoint,
         }
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {field.name: getattr(self.projection, field.name) for field in fields(self.projection)}
-        return arrays | {"centres": self.centres, "clusters": self.clusters, "calibration": self.calibration}
+        usual = {USUAL_PREFIX + name: getattr(self.usual, name) for name in USUAL_ARRAYS}
+        return arrays | usual | {"centres": self.centres, "clusters": self.clusters}
 
     @classmethod
     def _of(cls, where: str, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> BandModel:
         """Facts that were checked and arrays that were not; `where` begins the messages."""
-        d, c, k, m = (facts[name] for name in ("dimensions", "components", "clusters", "calibration"))
+        d, c, k = (facts[name] for name in ("dimensions", "components", "clusters"))
+        w, m = facts["novelty_components"], facts["calibration"]
         clusters = arrays.get("clusters", np.zeros(0))
         if clusters.dtype != np.int64 or clusters.shape != (k,):
             raise BadInput(
@@ -166,13 +176,20 @@ class BandModel:
             "scale": (c,),
             "variance_ratio": (c,),
             "centres": (k, c),
-            "calibration": (m,),
+            USUAL_PREFIX + "components": (w, d),
+            USUAL_PREFIX + "middles": (k, w),
+            USUAL_PREFIX + "whitening": (k, w, w),
+            USUAL_PREFIX + "outside": (1,),
+            USUAL_PREFIX + "calibration": (m,),
         }
         tensors = checked_tensors(where, arrays, shapes, besides=("clusters",))
         if not (tensors["scale"] > 0).all():
             raise BadInput(f"{where}: array 'scale' holds {tensors['scale'].min():g}, needs numbers above 0")
-        if (np.diff(tensors["calibration"]) < 0).any():
-            raise BadInput(f"{where}: array 'calibration' is not ascending")
+        usual = {name: tensors[USUAL_PREFIX + name] for name in USUAL_ARRAYS}
+        if (np.diff(usual["calibration"]) < 0).any():
+            raise BadInput(f"{where}: array 'usual_calibration' is not ascending")
+        if usual["outside"][0] < 0:
+            raise BadInput(f"{where}: array 'usual_outside' holds {usual['outside'][0]:g}, needs at least 0")
         return cls(
             name=facts["name"],
             geometry=facts["geometry"],
@@ -181,7 +198,8 @@ class BandModel:
             centres=tensors["centres"],
             clusters=read_only(clusters),
             numbers_used=facts["numbers_used"],
-            calibration=tensors["calibration"],
+            farthest=facts["farthest"],
+            usual=Usual(**usual, disjoint=facts["disjoint"]),
         )
 
 

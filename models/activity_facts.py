@@ -13,7 +13,7 @@ from ..pipeline.frames import POWER_UNITS
 from .geometry import Geometry
 from .tensor_file import read_bytes
 
-VERSION = 2
+VERSION = 3
 KIND = "activity"
 
 _FACTS: dict[str, type] = {
@@ -24,7 +24,10 @@ _FACTS: dict[str, type] = {
     "components": int,
     "clusters": int,
     "numbers_used": int,
+    "farthest": float,
+    "novelty_components": int,
     "calibration": int,
+    "disjoint": int,
 }
 _GEOMETRY: dict[str, type] = {
     "node": str,

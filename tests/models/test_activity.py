@@ -9,8 +9,10 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from bandwatch.models.activity import BandModel, Geometry
+from bandwatch.models.assigning import Assigning
 from bandwatch.models.band_fitting import fit_band_model
 from bandwatch.models.clustering import Projection, fit_centres, fit_projection, nearest
+from bandwatch.models.novelty import Usual, fit_usual
 from bandwatch.models.tensor_file import write_tensors
 from bandwatch.pipeline.errors import BadInput
 
@@ -106,27 +108,91 @@ def test_clusters_go_by_their_numbers(model):
     assert np.array_equal(renumbered.assign(features)[0], model.assign(features)[0] + 100)
 
 
-def test_novelty_is_one_minus_the_conformal_p():
-    model = BandModel(
+def of_one_dimension(**changes) -> BandModel:
+    """Features [n, 1], one cluster at 0 whose standard deviation is 2."""
+    one = np.ones((1, 1), np.float32)
+    usual = {
+        "components": one,
+        "middles": 0 * one,
+        "whitening": one[None] / 2,
+        "outside": np.zeros(1, np.float32),
+        "calibration": np.array([1, 2, 3], np.float32),
+        "disjoint": 3,
+    }
+    return BandModel(
         name="hand-made",
         geometry=GEOMETRY,
         windows=4,
-        projection=Projection(*(np.array(a, np.float32) for a in ([0.0], [[1.0]], [1.0], [1.0]))),
-        centres=np.zeros((1, 1), np.float32),
+        projection=Projection(0 * one[0], one, one[0], one[0]),
+        centres=0 * one,
         clusters=np.zeros(1, np.int64),
         numbers_used=1,
-        calibration=np.array([1, 2, 3], np.float32),
+        farthest=1.0,
+        usual=Usual(**(usual | changes)),
     )
-    _, distances, novelty = model.assign(np.array([[0], [-1], [1.5], [3], [9]], np.float32))
-    assert distances.tolist() == [0, 1, 1.5, 3, 9]
-    # p: of the three calibration distances 3, 3, 2, 1, 0 are not below; one is added, of four.
+
+
+def test_novelty_is_one_minus_the_conformal_p():
+    _, distances, novelty = of_one_dimension().assign(np.array([[0], [-2], [3], [6], [18]], np.float32))
+    assert distances.tolist() == [0, 2, 3, 6, 18]
+    # In standard deviations 0, 1, 1.5, 3, 9. Of the three calibration distances 3, 3, 2, 1, 0 are not below;
+    # one is added, of four.
     np.testing.assert_allclose(novelty, 1 - np.array([4, 4, 3, 2, 1]) / 4)
 
 
-def test_usual_windows_are_novel_as_often_as_they_should_be(model):
-    _, _, novelty = fit_band_model(blobs(16_000), GEOMETRY).assign(blobs(4000, seed=8))
-    for level in (0.5, 0.8, 0.95):
-        assert (novelty >= level).mean() == pytest.approx(1 - level, abs=0.03)
+def test_windows_that_share_rows_calibrate_as_one():
+    """Three distances of windows of the same rows are worth one: no more can be said than with one."""
+    novelty = of_one_dimension(disjoint=1).assign(np.array([[0], [3], [18]], np.float32))[2]
+    np.testing.assert_allclose(novelty, 1 - np.array([2, 1 + 2 / 3, 1]) / 2)
+
+
+def test_the_distance_is_mahalanobis_within_the_cluster_and_counts_what_is_outside():
+    random = np.random.default_rng(0)
+    one, other = (random.normal(0, shape, (900, 3)) for shape in ([1, 4, 0.1], [4, 1, 0.1]))
+    heard = np.concatenate([one, other + 40])
+    labels = np.repeat([0, 1], 900)
+    usual = fit_usual(heard.astype(np.float32), labels)
+    projection = fit_projection(heard.astype(np.float32), 3, whiten=False)
+    centres = projection.points(np.array([[0, 0, 0], [40, 40, 40]], np.float32))
+    rows = [*Assigning(projection, centres, usual)(np.array([[4, 0, 0], [44, 40, 40]], np.float32))]
+    assert [index for index, _, _ in rows] == [0, 1]
+    # Four standard deviations off the first cluster, one off the second; the prior pulls a little.
+    assert rows[0][2] == pytest.approx(4, rel=0.3)
+    assert rows[1][2] == pytest.approx(1, rel=0.3)
+
+
+def test_usual_windows_are_novel_as_often_as_they_should_be():
+    """Independent windows, as many clusters as there are: nothing but the calibration decides."""
+    _, _, novelty = fit_band_model(blobs(6_000), GEOMETRY, clusters=5, stride_rows=128).assign(
+        blobs(6000, seed=8)
+    )
+    for level, margin in ((0.5, 0.04), (0.8, 0.03), (0.95, 0.015)):
+        assert (novelty > level).mean() == pytest.approx(1 - level, abs=margin)
+
+
+def test_a_kind_never_seen_is_novel_though_it_lies_between_those_seen():
+    """Long clusters side by side: a point between two is nearer to a centre than most usual ones are."""
+    random = np.random.default_rng(0)
+    shape = np.array([5] + [0.2] * 7)
+    side = np.eye(8)[1] * 3
+
+    def of(sides: np.ndarray) -> np.ndarray:
+        return (random.normal(0, shape, (len(sides), 8)) + sides[:, None] * side).astype(np.float32)
+
+    model = fit_band_model(of(random.integers(2, size=3000) * 2.0), GEOMETRY, clusters=2, stride_rows=128)
+    usual, new = of(random.integers(2, size=2000) * 2.0), of(np.ones(2000))
+    assert (model.assign(usual)[2] > 0.95).mean() == pytest.approx(0.05, abs=0.02)
+    assert (model.assign(new)[2] > 0.95).mean() > 0.9
+
+
+def test_what_is_faint_and_always_the_same_is_novel_when_it_changes():
+    """In a direction with a millionth of the variance, outside the 32 components that are kept."""
+    random = np.random.default_rng(0)
+    shape = np.array([3.0] * 40 + [0.003])
+    heard = (random.normal(0, 1, (3000, 41)) * shape).astype(np.float32)
+    changed = heard[:200] + 40 * np.eye(41, dtype=np.float32)[-1]
+    model = fit_band_model(heard, GEOMETRY, clusters=2, stride_rows=128)
+    assert (model.assign(changed)[2] > 0.95).all()
 
 
 def test_an_unusual_window_is_novel(model):
@@ -221,8 +287,8 @@ class TestTheFile:
             ("\x80", "not YAML"),
             ("[1, 2]", "not a band model"),
             ("kind: forecast", "not a band model"),
-            ("kind: activity\nversion: 1", "version 1, this program reads 2"),
-            ("kind: activity\nversion: 2", "name is None, needs str"),
+            ("kind: activity\nversion: 2", "version 2, this program reads 3"),
+            ("kind: activity\nversion: 3", "name is None, needs str"),
         ],
     )
     def test_facts_of_something_else_are_refused(self, model, tmp_path, text, message):
@@ -267,16 +333,20 @@ class TestTheFile:
             ({"mean": np.zeros(3, np.float32)}, r"array 'mean' has shape \[3\], needs \[32\]"),
             ({"centres": None}, "lacks array 'centres'"),
             ({"clusters": None}, r"array 'clusters' is float64 \[0\], needs int64"),
-            ({"calibration": np.full(72, np.nan, np.float32)}, "array 'calibration' holds NaN"),
-            ({"calibration": -np.arange(72, dtype=np.float32)}, "array 'calibration' is not ascending"),
+            ({"usual_calibration": np.full(400, np.nan, np.float32)}, "array 'usual_calibration' holds NaN"),
+            (
+                {"usual_calibration": -np.arange(400, dtype=np.float32)},
+                "'usual_calibration' is not ascending",
+            ),
+            ({"usual_outside": np.array([-1], np.float32)}, "'usual_outside' holds -1, needs at least 0"),
+            ({"usual_whitening": None}, "lacks array 'usual_whitening'"),
             ({"scale": np.zeros(20, np.float32)}, "array 'scale' holds 0, needs numbers above 0"),
             ({"clusters": np.zeros(24, np.int64)}, "cluster numbers are not distinct, or negative"),
         ],
     )
     def test_arrays_that_cannot_be_are_refused(self, model, tmp_path, change, message):
         model.save(tmp_path)
-        projection = {f.name: getattr(model.projection, f.name) for f in dataclasses.fields(model.projection)}
-        arrays = projection | {n: getattr(model, n) for n in ("centres", "clusters", "calibration")}
+        arrays = model.state()["arrays"]
         arrays = {name: array for name, array in (arrays | change).items() if array is not None}
         write_tensors(tmp_path / "activity.safetensors", arrays)
         self.rewrite_facts(tmp_path, {})

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bandwatch.models.activity import BandModel, Geometry
-from bandwatch.models.band_fitting import BandFitter, calibration_split, fit_band_model
+from bandwatch.models.band_fitting import BandFitter, fit_band_model
+from bandwatch.models.calibration_blocks import disjoint_windows
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.state import State, read_state, write_state
 from bandwatch.tests.jig import assert_lasts, same
@@ -33,7 +34,7 @@ class Fitting:
     """A fitter as a stage: features in, the models fitted because of them out."""
 
     def __init__(self) -> None:
-        self._fitter = BandFitter(GEOMETRY, last_windows=500)
+        self._fitter = BandFitter(GEOMETRY, last_windows=500, most_held=200)
 
     def push(self, batch: np.ndarray) -> list[BandModel]:
         fitted = self._fitter.push(batch)
@@ -97,8 +98,7 @@ def test_a_fitter_whose_windows_lay_closer_together_still_shares_no_row() -> Non
         after.restore(before.state())
         model = after.push(heard[200:])
         assert model is not None
-        held_out = calibration_split(384, GEOMETRY.segments, 16)[1]
-        assert model.calibration.size == held_out.sum()
+        assert model.usual.disjoint == disjoint_windows(384, GEOMETRY.segments, 16)
 
 
 def test_another_number_of_windows_for_the_first_fit_is_taken_from_now_on() -> None:
@@ -148,8 +148,21 @@ def test_held_windows_that_cannot_be_are_refused() -> None:
     assert_refuses(a_fitter, state | {"held": both}, lengths)
     model = fit_band_model(features(96), GEOMETRY).state()
     assert_refuses(a_fitter, state | {"held": both[1:], "model": model}, lengths)
-    many = state | {"held": [features(501)]}
-    assert_refuses(a_fitter, many, where + "501 windows are held, needs at most 500")
+    other = state | {"held": [features(5)], "heard": 7}
+    assert_refuses(a_fitter, other, where + "5 windows are held, needs 7 of 7 heard")
+    many = state | {"held": [features(400)], "heard": 400}
+    assert_refuses(
+        lambda: BandFitter(GEOMETRY, last_windows=500, most_held=200),
+        many,
+        where + "400 windows are held, needs at most 202",
+    )
+    past = state | {
+        "held": [features(96)],
+        "heard": 96,
+        "due": 96,
+        "model": fit_band_model(features(96), GEOMETRY).state(),
+    }
+    assert_refuses(a_fitter, past, where + "the next fit is due at 96 windows, 96 have been heard")
 
 
 def test_whatever_is_wrong_with_a_state_is_refused_or_harmless() -> None:
@@ -172,7 +185,7 @@ def test_a_model_comes_back_to_the_bit(tmp_path: Path) -> None:
 def test_a_model_whose_state_is_not_right_is_refused() -> None:
     state = fit_band_model(features(400), GEOMETRY).state()
     for change, message in (
-        ({"version": 1}, "version 1, this program reads 2"),
+        ({"version": 2}, "version 2, this program reads 3"),
         ({"kind": "forecast"}, "not a band model"),
         ({"clusters": 7}, "array 'clusters' is int64 [24], needs int64 [7]"),
         ({"geometry": state["geometry"] | {"unit": "volts"}}, "unit 'volts' is none of dBFS/bin"),
@@ -192,4 +205,4 @@ def test_what_a_fitter_knows_after_its_last_fit_stays_as_it_is(tmp_path: Path) -
     for _ in range(50):
         fitter.push(features(100))
     assert write_state(tmp_path / "state", fitter.state()) == size
-    assert size < 20_000
+    assert size < 60_000
