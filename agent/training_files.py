@@ -61,10 +61,10 @@ def stopped_in_one_line(files: TrainingFiles, epochs: int) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         done = len(files.epochs)
-        kept = (
-            f"the same command goes on from {files.checkpoint.parent}" if done else "nothing was learnt yet"
-        )
-        typer.echo(f"stopped after {done} of {epochs} epochs; {kept}", err=True)
+        when = f"after {done} of {epochs} epochs" if done else "before an epoch was over"
+        is_kept = files.checkpoint.is_file()  # also if this run had not come to read it yet
+        then = f"the same command goes on from {files.checkpoint.parent}" if is_kept else "nothing is kept"
+        typer.echo(f"stopped {when}; {then}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -33,13 +33,13 @@ def draw_curves(png: Path, columns: Mapping[str, Sequence[TrainingCurves]]) -> N
             axes.grid(alpha=0.3)
         for training in trainings:
             _draw(upper, lower, training)
-        upper.set_ylim(bottom=0)
         upper.set_ylabel("loss: mean cross-entropy, nats")
         lower.set_ylim(0, 1.02)
         lower.set_ylabel("clustering, against the one before")
         lower.set_xlabel("epochs done")
         if trainings:
             lower.legend(handles=lower.get_lines()[:2], loc="best")
+    grid[0, 0].set_ylim(bottom=0)  # once all is drawn: it ends the shared axis' own choice of a top
     try:
         figure.savefig(png, format="png")
     except OSError as error:

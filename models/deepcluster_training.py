@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,6 +24,7 @@ from .head_fitting import fit_head
 from .precision import chosen_precision
 from .pseudo_labels import Clustering, changed_share, check_components, cluster, even_draw
 from .training_curves import Epoch
+from .training_seeds import seed_for, seeded
 
 ENCODE_BATCH = 256
 Windows = NDArray[np.float16] | Float32
@@ -63,7 +63,7 @@ class Training:
         self._windows = torch.from_numpy(windows)
         self._config = replace(config, precision=chosen_precision(config.precision, device))
         self._device = torch.device(device)
-        with _seeded(config.seed):
+        with seeded(config.seed):
             self.encoder = Encoder(EncoderConfig(config.width))
         self.encoder.to(self._device)
         self.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -76,7 +76,7 @@ class Training:
         number = len(self.epochs)
         due = number % self._config.cycle == 0
         clustered = self._recluster(number) if due else {}
-        random = torch.Generator().manual_seed(_seed(self._config.seed, "epoch", number))
+        random = torch.Generator().manual_seed(seed_for(self._config.seed, "epoch", number))
         order = even_draw(self._labels, len(self._windows), random)
         labels = torch.from_numpy(self._labels)[order]
         self.encoder.train()
@@ -149,7 +149,7 @@ class Training:
             clusters=self._config.clusters,
             components=self._config.components,
             whiten=self._config.whiten,
-            seed=_seed(self._config.seed, "k-means", number),
+            seed=seed_for(self._config.seed, "k-means", number),
         )
 
     def _moved(self, clustering: Clustering) -> dict[str, float]:
@@ -174,7 +174,7 @@ class Training:
         return windows[:, None].to(device=self._device, memory_format=torch.channels_last)
 
     def _new_head(self, number: int) -> None:
-        with _seeded(_seed(self._config.seed, "head", number)):
+        with seeded(seed_for(self._config.seed, "head", number)):
             self._head = nn.Linear(self.encoder.config.dimensions, self._config.clusters)
         self._head.to(self._device)
         self._head_optimizer = _optimizer(self._head, self._config)
@@ -215,16 +215,3 @@ def _optimizer(module: nn.Module, config: DeepClusterConfig) -> torch.optim.Opti
             module.parameters(), config.learning_rate, momentum=0.9, weight_decay=config.weight_decay
         )
     return torch.optim.Adam(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-
-
-def _seed(seed: int, purpose: str, number: int) -> int:
-    """A seed of its own for each purpose and epoch, so that going on after a kill draws the same."""
-    return int(np.random.SeedSequence([seed, *purpose.encode(), number]).generate_state(1)[0])
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Torch's global generator seeded inside and left as it was: layers draw their weights from it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

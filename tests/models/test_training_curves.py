@@ -71,14 +71,27 @@ def test_what_are_no_curves_is_refused(tmp_path, change, message):
 
 
 def test_the_picture_shows_them_and_one_epoch_is_enough(tmp_path):
-    drawn = []
+    dots = []
     for count in (1, 3):
         png = tmp_path / f"{count}.png"
         draw_curves(png, {"one": [TrainingCurves(2, EPOCHS[:count])], "other": []})
-        drawn.append(matplotlib.image.imread(png)[..., :3])
-    assert drawn[0].shape == drawn[1].shape
-    blue = [((image - np.array([0x1F, 0x77, 0xB4]) / 255) ** 2).sum(axis=2) < 0.01 for image in drawn]
-    assert 0 < blue[0].sum() < blue[1].sum()  # a dot; a line of three
+        dots.append(blue(png).sum())
+    assert 0 < dots[0] < dots[1]  # a dot; a line of three
+
+
+def test_a_column_of_higher_losses_is_wholly_seen(tmp_path):
+    columns = {str(loss): [TrainingCurves(1, [Epoch(0, loss, 0.5, True, None)])] for loss in (0.1, 9.0)}
+    draw_curves(tmp_path / "a.png", columns)
+    left, right = np.array_split(blue(tmp_path / "a.png"), 2, axis=1)
+    assert left.any()
+    assert right.any()
+    assert np.flatnonzero(right.any(axis=1)).max() < np.flatnonzero(left.any(axis=1)).min()
+
+
+def blue(png) -> np.ndarray:
+    """Where a picture is of the colour of losses."""
+    image = matplotlib.image.imread(png)[..., :3]
+    return ((image - np.array([0x1F, 0x77, 0xB4]) / 255) ** 2).sum(axis=2) < 0.01
 
 
 def test_a_picture_with_no_place_to_go_is_refused_in_one_line(tmp_path):
