@@ -133,6 +133,7 @@ class Labels:
         return BandFitter(
             geometry,
             first_windows=self._warm_up_windows,
+            whiten=self.bundle.manifest.whitens,
             seed=self._seed,
             stride_rows=self._stride_rows,
         )

@@ -8,6 +8,10 @@ table a scene: each model's NMI, AMI, NMI of single kinds, its supervised ceilin
 nearest neighbours, and NMI with the segment; at the end the medians over the scenes. With several bundles
 (trainings of several seeds) each is run in turn, and their medians are printed. About five minutes of
 processor a bundle; `--rows 20000` for a first look.
+
+    python benchmarks/clusters_held_out.py --iq --scenes default logatec --rows 6000
+
+The same from samples: 1 GB of them a scene.
 """
 
 from __future__ import annotations
@@ -37,11 +41,12 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, nargs="+", default=[None], help="default: the one that ships")
     parser.add_argument("--rows", type=int, default=66_000, help="of a scene")
     parser.add_argument("--scenes", nargs="+", default=SCENES, choices=SCENES)
+    parser.add_argument("--iq", action="store_true", help="write samples, and let them become rows again")
     options = parser.parse_args()
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for scene in options.scenes:
         with tempfile.TemporaryDirectory() as scratch:
-            recordings = simulated(Path(scratch), scene, options.rows)
+            recordings = simulated(Path(scratch), scene, options.rows, options.iq)
             for bundle in options.bundle:
                 for name, figures in evaluated(Path(scratch), recordings, bundle).items():
                     found.setdefault(scene, {}).setdefault(name, []).append(figures)
@@ -53,7 +58,7 @@ def main() -> None:
     show(f"medians over {', '.join(found)}", over_scenes)
 
 
-def simulated(scratch: Path, scene: str, rows: int) -> list[tuple[Path, Path]]:
+def simulated(scratch: Path, scene: str, rows: int, iq: bool) -> list[tuple[Path, Path]]:
     """Recordings and what their windows show: one of a scene, or twelve bands of a sixth of the rows each."""
     seeds = [HELD_OUT_DEFAULT + 1]
     if scene in ("varied", "broad"):
@@ -61,11 +66,12 @@ def simulated(scratch: Path, scene: str, rows: int) -> list[tuple[Path, Path]]:
         rows //= 6
     made: list[tuple[Path, Path]] = []
     for seed in seeds:
-        out, windows = scratch / f"{seed}.npy", scratch / f"{seed}.jsonl"
+        out = scratch / (f"{seed}.cs16" if iq else f"{seed}.npy")
+        windows = scratch / f"{seed}.jsonl"
         seconds = rows * scene_named(scene, seed).duration_ns / NS_PER_S
         run(
             *("simulate", "--scene", scene, "--seed", seed, "--seconds", seconds),
-            *("--out", out, "--windows", windows),
+            *("--out", out, "--windows", windows, *(["--iq"] if iq else [])),
         )
         made.append((out, windows))
     return made

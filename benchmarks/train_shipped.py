@@ -75,8 +75,9 @@ def main() -> None:
         trained = _train(options, encoder_checkpoint, started)
 
     embed = open_engine(trained.weights, trained.width, device="cpu", threads=options.threads).embed
-    band_model = simulated_band_model(embed, trained.seed)
-    figures = dict(trained.figures) | agreement_with_truth(embed, band_model, trained.seed)
+    whiten = trained.training.get("whitened") is True
+    band_model = simulated_band_model(embed, trained.seed, whiten=whiten)
+    figures = dict(trained.figures) | agreement_with_truth(embed, band_model, trained.seed, whiten=whiten)
     print(figures, flush=True)
     forecaster = trained.forecaster
     if forecaster is None:

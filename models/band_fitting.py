@@ -34,7 +34,7 @@ def fit_band_model(
     previous: BandModel | None = None,
     clusters: int = MOST_CLUSTERS,
     components: int = MOST_COMPONENTS,
-    whiten: bool = True,
+    whiten: bool = False,
     seed: int = 0,
     stride_rows: int = 16,
     heard: int | None = None,
@@ -43,7 +43,7 @@ def fit_band_model(
 
     At most one cluster for every eight windows. The model is fitted on all of them; the novelty is calibrated
     by models that were fitted without one block of time each, on that block (`calibration_blocks`);
-    `stride_rows` is how far the windows are apart. With `previous`, clusters keep the numbers of those they
+    `whiten` scales components to equal variance; `stride_rows` is how far the windows are apart. With `previous`, clusters keep the numbers of those they
     lie nearest to (`numbers_after`). `heard` is how many windows these stand for, where they are not all.
 
     Raises BadInput for fewer than 8 windows or features that are not finite. Two fits of the same features
@@ -122,6 +122,7 @@ class BandFitter:
         growth: int = 4,
         last_windows: int = 393_216,
         most_held: int = MOST_HELD,
+        whiten: bool = False,
         seed: int = 0,
         stride_rows: int = 16,
     ) -> None:
@@ -133,6 +134,7 @@ class BandFitter:
         self.geometry = geometry
         self._first_windows, self._growth, self._last_windows = first_windows, growth, last_windows
         self._most_held = max(most_held, first_windows)
+        self._whiten = whiten
         self._seed = seed
         self._stride_rows = stride_rows
         self.reset()
@@ -225,6 +227,7 @@ class BandFitter:
             features[: _held_of(count, self._every, self.geometry.segments)],
             self.geometry,
             previous=self.model,
+            whiten=self._whiten,
             seed=self._seed,
             stride_rows=self._closest_rows * self._every,
             heard=count,

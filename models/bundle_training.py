@@ -81,6 +81,7 @@ def simulated_band_model(
     *,
     clusters: int = MOST_CLUSTERS,
     components: int = MOST_COMPONENTS,
+    whiten: bool = False,
     windows: int = BAND_MODEL_WINDOWS,
 ) -> BandModel:
     """The model of the default simulated band, from windows of all hours."""
@@ -92,6 +93,7 @@ def simulated_band_model(
         geometry,
         clusters=clusters,
         components=components,
+        whiten=whiten,
         seed=seed,
         stride_rows=DAY_STRIDE_ROWS,
     )
@@ -104,6 +106,7 @@ def recorded_band_models(
     *,
     clusters: int = MOST_CLUSTERS,
     components: int = MOST_COMPONENTS,
+    whiten: bool = False,
     fewest_windows: int = FEWEST_BAND_WINDOWS,
 ) -> list[BandModel]:
     """A model of each recorded band that gives at least `fewest_windows` windows at the live stride.
@@ -126,6 +129,7 @@ def recorded_band_models(
             geometry,
             clusters=clusters,
             components=components,
+            whiten=whiten,
             seed=seed,
             stride_rows=LIVE_STRIDE_ROWS,
         )
@@ -134,7 +138,9 @@ def recorded_band_models(
     ]
 
 
-def agreement_with_truth(embed: Embed, model: BandModel, seed: int, windows: int = 2048) -> dict[str, float]:
+def agreement_with_truth(
+    embed: Embed, model: BandModel, seed: int, windows: int = 2048, *, whiten: bool = False
+) -> dict[str, float]:
     """How well clusters tell the simulator's kinds apart in bands that nothing was trained on.
 
     Normalised mutual information with the kind of most energy in a window (`window_energy.py`): of `model`'s
@@ -146,7 +152,7 @@ def agreement_with_truth(embed: Embed, model: BandModel, seed: int, windows: int
     default = labelled(embed, day_of_windows(seed + HELD_OUT_DEFAULT, windows, stride_rows))
     clusters, _, novelty = model.assign(default.features)
     varied = labelled(embed, held_out_varied_windows(seed, windows))
-    points = fit_projection(varied.features, MOST_COMPONENTS).points(varied.features)
+    points = fit_projection(varied.features, MOST_COMPONENTS, whiten=whiten).points(varied.features)
     _, labels = fit_centres(points, MOST_CLUSTERS, seed)
     figures = {
         "nmi_kinds_default_band": default.nmi(clusters),

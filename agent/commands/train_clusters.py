@@ -119,7 +119,7 @@ def train_clusters_command(
         figures = training_figures(trained.epochs)
         figures |= {name: round(figure, 4) for name, figure in trained.figures.items()}
         if recordings is None:
-            figures |= agreement_with_truth(embed, models[0], seed)
+            figures |= agreement_with_truth(embed, models[0], seed, whiten=config.whiten)
         record = training_record(
             config,
             command="bandwatch train clusters",
@@ -247,11 +247,15 @@ def _band_models(
     """With a share of variance, each band gets as many components as the training came to."""
     from ...models.bundle_training import recorded_band_models, simulated_band_model
 
-    clusters = config.clusters
+    clusters, whiten = config.clusters, config.whiten
     components = config.components if isinstance(config.components, int) else components_kept
     if recordings is None:
-        return [simulated_band_model(embed, config.seed, clusters=clusters, components=components)]
-    return recorded_band_models(embed, recordings, config.seed, clusters=clusters, components=components)
+        return [
+            simulated_band_model(embed, config.seed, clusters=clusters, components=components, whiten=whiten)
+        ]
+    return recorded_band_models(
+        embed, recordings, config.seed, clusters=clusters, components=components, whiten=whiten
+    )
 
 
 @contextmanager
