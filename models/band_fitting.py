@@ -42,9 +42,10 @@ def fit_band_model(
     """Fit a band model on the features [n, d] of a band's windows, in the order they came.
 
     At most one cluster for every eight windows. The model is fitted on all of them; the novelty is calibrated
-    by models that were fitted without one block of time each, on that block (`calibration_blocks`);
-    `whiten` scales components to equal variance; `stride_rows` is how far the windows are apart. With `previous`, clusters keep the numbers of those they
-    lie nearest to (`numbers_after`). `heard` is how many windows these stand for, where they are not all.
+    by models that were fitted without one block of time each, on that block (`calibration_blocks`). `whiten`
+    scales the components to equal variance; `stride_rows` is how far the windows are apart. With `previous`,
+    clusters keep the numbers of those they lie nearest to (`numbers_after`). `heard` is how many windows
+    these stand for, where they are not all.
 
     Raises BadInput for fewer than 8 windows or features that are not finite. Two fits of the same features
     are equal to the bit.
