@@ -162,8 +162,8 @@ class History:
 class Assignment:
     """The cluster of one window; None while the band model is warming up.
 
-    `distance` is Euclidean from the cluster's centre in the band model's PCA space; `novelty` = 1 - conformal p
-    of how far the window is from what its cluster usually shows.
+    `distance` is Euclidean, from the cluster's centre in the band model's PCA space; `novelty` = 1 -
+    conformal p of how far the window is from what its cluster usually shows.
     """
 
     node: str
