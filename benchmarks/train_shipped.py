@@ -193,7 +193,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--windows-a-band", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=taught.epochs)
     parser.add_argument("--learning-rate", type=float, default=taught.learning_rate)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2, help="that simulate")
     return parser.parse_args()

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from ..pipeline.frames import Float32, Int64, read_only
 from .clustering import fit_projection
 
-WIDEST = 32
+WIDEST = 16
 WINDOWS_A_COMPONENT = 8
-PRIOR_WINDOWS = 50
+PRIOR_WINDOWS = 1000
 LEAST_VARIANCE_RATIO = 1e-3
-OUTSIDE_WEIGHT = 8.0
+OUTSIDE_WEIGHT = 16.0
 LEAST_OUTSIDE_SHARE = 1e-4
 
 
@@ -76,10 +76,10 @@ def fit_usual(
 ) -> Usual:
     """The mixture of features [n, d] in clusters `labels` [n], 0 to k - 1, none empty.
 
-    Up to 32 components, at least 8 windows to each. A cluster's covariance is drawn towards that of all
-    clusters, as if 50 more windows had that; no direction's variance counts as less than a thousandth of the
-    mean one's. What is outside counts as eight components, whatever its dimensions: their variances are
-    unequal, and faint ones many.
+    Up to 16 components, at least 8 windows to each. A cluster's covariance is drawn towards that of all
+    clusters, as if 1,000 more windows had that; no direction's variance counts as less than a thousandth of
+    the mean one's. What is outside counts as sixteen components, whatever its dimensions: their variances
+    are unequal, and faint ones many.
     """
     wanted = max(1, min(WIDEST, len(features) // WINDOWS_A_COMPONENT))
     projection = fit_projection(features, wanted, whiten=False)
