@@ -40,33 +40,27 @@ def draw_portraits(
     figure = _figure(_CELL_WIDTH * columns + 1.2, _CELL_HEIGHT * rows + 0.3)
     most_db = _most_db([portrait.mean_db for portrait in portraits])
     cells = figure.subplots(2 * rows, columns, squeeze=False, gridspec_kw={"height_ratios": [3, 1] * rows})
-    image = None
-    spectrograms: list[Axes] = []
+    unit, image = "kHz" if _is_wide(pixel) else "Hz", None
     for number in range(rows * columns):
-        above, below = (
-            cells[2 * (number // columns), number % columns],
-            cells[2 * (number // columns) + 1, number % columns],
-        )
+        row, column = divmod(number, columns)
+        above, below = cells[2 * row, column], cells[2 * row + 1, column]
         if number >= len(portraits):
             above.set_axis_off()
             below.set_axis_off()
             continue
         portrait = portraits[number]
         image = _draw_spectrogram(above, portrait.mean_db, pixel, most_db)
-        spectrograms.append(above)
         above.set_title(_title(portrait, names), fontsize=8)
         above.tick_params(labelsize=6)
-        above.set_xlabel(
-            "kHz from the middle" if _is_wide(pixel) else "Hz from the middle", fontsize=6, labelpad=1
-        )
+        above.set_xlabel(f"{unit} from the middle", fontsize=6, labelpad=1)
         _draw_shares(below, portrait.origins.segments, portrait.origins.all_segments)
         below.tick_params(labelsize=6)
         below.set_xlabel("segment of the band", fontsize=6, labelpad=1)
-        if number % columns == 0:
+        if column == 0:
             above.set_ylabel("seconds", fontsize=7)
             below.set_ylabel("share, %", fontsize=7)
     if image is not None:
-        bar = figure.colorbar(image, ax=spectrograms, fraction=0.02, pad=0.01)
+        bar = figure.colorbar(image, ax=cells.ravel().tolist(), fraction=0.02, pad=0.01)
         bar.set_label("average level, dB above the floor")
     return figure
 
@@ -81,11 +75,10 @@ def draw_portrait(
     band (`middles_hz` [segments]) and at which hours its windows were heard, beside all windows (line)."""
     figure = _figure(11.0, 6.6)
     figure.suptitle(_title(portrait, names), fontsize=11)
-    upper = figure.subplots(2, 3, gridspec_kw={"height_ratios": [3, 2]})
-    average, typical, levels = upper[0]
-    segments, hours, nothing = upper[1]
+    grid = figure.subplots(2, 3, gridspec_kw={"height_ratios": [3, 2]})
+    average, typical, levels = grid[0]
+    segments, hours, nothing = grid[1]
     nothing.set_axis_off()
-    pictures = [portrait.mean_db] + ([] if portrait.typical_db is None else [portrait.typical_db])
     unit = "kHz" if _is_wide(pixel) else "Hz"
     for axes, values, title in (
         (average, portrait.mean_db, "average of its windows"),
@@ -94,9 +87,7 @@ def draw_portrait(
         if values is None:
             axes.set_axis_off()
             continue
-        image = _draw_spectrogram(
-            axes, values, pixel, _most_db(pictures if values is not portrait.mean_db else [values])
-        )
+        image = _draw_spectrogram(axes, values, pixel, _most_db([values]))
         axes.set(title=title, xlabel=f"{unit} from the middle", ylabel="seconds")
         figure.colorbar(image, ax=axes, label="dB above the floor")
     _draw_levels(levels, portrait.level_db, pixel)
@@ -121,7 +112,8 @@ def _figure(width: float, height: float) -> Figure:
 def _title(portrait: Portrait, names: Mapping[int, str] | None) -> str:
     name = (names or {}).get(portrait.cluster)
     called = f"cluster {portrait.cluster}" + (f": {name}" if name else "")
-    return f"{called}\n{portrait.windows:,} windows, {percent(portrait.origins.share)}".replace(",", " ", 1)
+    count = f"{portrait.windows:,}".replace(",", " ")
+    return f"{called}\n{count} windows, {percent(portrait.origins.share)}"
 
 
 def _most_db(pictures: Sequence[Float32]) -> float:
