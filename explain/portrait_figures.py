@@ -143,7 +143,7 @@ def _draw_levels(axes: Axes, level_db: Float32, pixel: PixelSize) -> None:
     ):
         axes.plot(places, values, color=colour, linewidth=1, label=f"{quantile:.0%}")
     axes.grid(alpha=0.3)
-    axes.legend(title="below which", fontsize=7, title_fontsize=7)
+    axes.legend(title="below which", fontsize=7, title_fontsize=7, loc="upper right")
 
 
 def _draw_shares(axes: Axes, own: Int64, whole: Int64) -> None:
