@@ -12,9 +12,9 @@ from xml.sax.saxutils import escape
 
 from .shallow_tree import Node, ShallowTree
 
-_CUT_WIDTH, _LEAF_WIDTH, _BOX_HEIGHT = 132.0, 218.0, 34.0
-_LEAF_PITCH, _LEVEL_PITCH, _MARGIN = 42.0, 166.0, 14.0
-_CHARACTER = 6.7  # width of one, in pixels, at most: long names widen their boxes
+_BOX_WIDTH, _BOX_HEIGHT = 124.0, 50.0  # the least width: long lines widen their box
+_LEAF_PITCH, _LEVEL_GAP, _MARGIN = 57.0, 30.0, 14.0
+_TITLE_CHARACTER, _FACT_CHARACTER = 7.4, 6.4  # their widths in pixels, in a wide font
 _THINNEST, _THICKEST = 1.0, 9.0
 
 _INK, _PAPER, _LINE, _CUT, _LEAF, _WRONG = "#1b1f24", "#ffffff", "#9fb3c8", "#eef3f8", "#e6f4ea", "#c0392b"
@@ -40,11 +40,10 @@ def draw_tree(
     """The fitted tree as the text of an SVG file, fit to stand in an HTML page too.
 
     Features and clusters without a name are told by their number. Lines are as thick as the share of the
-    samples that go along them; the bar under a leaf shows the share that is misassigned.
+    samples that go along them; the bar at the foot of a box shows the share that is misassigned.
     """
     titles = [_title(node, feature_names, cluster_names or {}) for node in tree.nodes_]
-    facts = [_facts(node) for node in tree.nodes_]
-    boxes = _places(tree, titles, facts)
+    boxes = _places(tree, titles)
     width = max(box.x + box.width for box in boxes) + _MARGIN
     height = max(box.y for box in boxes) + _BOX_HEIGHT + _MARGIN
     parts = [
@@ -57,8 +56,8 @@ def draw_tree(
         if not node.is_leaf:
             parts += _branch(tree, box, boxes[node.left], node.left, "yes")
             parts += _branch(tree, box, boxes[node.right], node.right, "no")
-    for node, box, title, fact in zip(tree.nodes_, boxes, titles, facts, strict=True):
-        parts += _box(node, box, title, fact)
+    for node, box, title in zip(tree.nodes_, boxes, titles, strict=True):
+        parts += _box(node, box, title)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -69,22 +68,22 @@ def _title(node: Node, features: Sequence[str] | None, clusters: Mapping[int, st
     return f"{name} <= {node.threshold:.3f}"
 
 
-def _facts(node: Node) -> str:
-    if not node.is_leaf:
-        return f"{node.samples:,} samples"
+def _facts(node: Node) -> tuple[str, str]:
     share = f" ({node.misassigned / node.samples:.0%})" if node.samples else ""
-    return f"{node.samples:,} samples, {node.misassigned:,} misassigned{share}"
+    return f"{node.samples:,} samples", f"{node.misassigned:,} misassigned{share}"
 
 
-def _places(tree: ShallowTree, titles: list[str], facts: list[str]) -> list[_Box]:
+def _places(tree: ShallowTree, titles: list[str]) -> list[_Box]:
     """Leaves one below the other in their order, cuts halfway between their sides, depth to the right."""
-    letters = [max(len(title), len(fact)) for title, fact in zip(titles, facts, strict=True)]
     widths = [
-        max(_LEAF_WIDTH if node.is_leaf else _CUT_WIDTH, _CHARACTER * count + 14)
-        for node, count in zip(tree.nodes_, letters, strict=True)
+        max(
+            _BOX_WIDTH,
+            _TITLE_CHARACTER * len(title) + 14,
+            *(_FACT_CHARACTER * len(fact) + 14 for fact in _facts(node)),
+        )
+        for node, title in zip(tree.nodes_, titles, strict=True)
     ]
-    cut_width = max((w for node, w in zip(tree.nodes_, widths, strict=True) if not node.is_leaf), default=0.0)
-    level = max(_LEVEL_PITCH, cut_width + _LEVEL_PITCH - _CUT_WIDTH)
+    level = max(widths) + _LEVEL_GAP
     boxes = [_Box(0, 0, 0)] * len(tree.nodes_)
     leaves = 0
     for number, node in enumerate(tree.nodes_):  # leaves stand in their order, the left side first
@@ -106,23 +105,26 @@ def _branch(tree: ShallowTree, box: _Box, end: _Box, number: int, word: str) -> 
     start, *rest = (f"{at:.1f} {down:.1f}" for at, down in curve)
     line = f"M{start}C{' '.join(rest)}"
     thickness = _THINNEST + share * (_THICKEST - _THINNEST)
+    beside = -thickness / 2 - 3 if word == "yes" else thickness / 2 + 9
     return [
         f'<path d="{line}" fill="none" stroke="{_LINE}" stroke-width="{thickness:.1f}"/>',
-        f'<text x="{end.x - 3:.1f}" y="{end.middle - 7:.1f}" font-size="9" text-anchor="end">{word}</text>',
+        f'<text x="{end.x - 3:.1f}" y="{end.middle + beside:.1f}" font-size="9" '
+        f'text-anchor="end">{word}</text>',
     ]
 
 
-def _box(node: Node, box: _Box, title: str, fact: str) -> list[str]:
-    fill = _LEAF if node.is_leaf else _CUT
+def _box(node: Node, box: _Box, title: str) -> list[str]:
+    samples, misassigned = _facts(node)
     x = box.x + 7
     parts = [
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{_BOX_HEIGHT:.1f}" rx="5" '
-        f'fill="{fill}" stroke="{_LINE}"/>',
+        f'fill="{_LEAF if node.is_leaf else _CUT}" stroke="{_LINE}"/>',
         f'<text x="{x:.1f}" y="{box.y + 14:.1f}" font-weight="600">{escape(title)}</text>',
-        f'<text x="{x:.1f}" y="{box.y + 28:.1f}" font-size="11">{fact}</text>',
+        f'<text x="{x:.1f}" y="{box.y + 28:.1f}" font-size="11">{samples}</text>',
+        f'<text x="{x:.1f}" y="{box.y + 41:.1f}" font-size="11">{misassigned}</text>',
     ]
-    if node.is_leaf and node.misassigned:
+    if node.misassigned:
         wrong = (box.width - 10) * node.misassigned / node.samples
-        y = box.y + _BOX_HEIGHT - 3
-        parts.append(f'<path d="M{box.x + 5:.1f} {y:.1f}h{wrong:.1f}" stroke="{_WRONG}" stroke-width="3"/>')
+        line = f"M{box.x + 5:.1f} {box.y + _BOX_HEIGHT - 2.5:.1f}h{wrong:.1f}"
+        parts.append(f'<path d="{line}" stroke="{_WRONG}" stroke-width="3"/>')
     return parts

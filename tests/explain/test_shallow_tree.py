@@ -243,16 +243,17 @@ def test_the_drawing_shows_every_rule_sample_and_misassigned_one():
     names = ["level", "duty <cycle>", "bandwidth", "duration"]
     root = ET.fromstring(draw_tree(tree, feature_names=names, cluster_names={2: "LoRa & co"}))
     texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert len(texts) == 3 * len(tree.nodes_) + 2 * 6  # and "yes" and "no" at each cut
     for node in tree.nodes_:
-        if node.is_leaf:
-            title = "LoRa & co" if node.centre == 2 else f"cluster {node.centre}"
-            assert title in texts
-            assert any(
-                t.startswith(f"{node.samples:,} samples, {node.misassigned:,} misassigned") for t in texts
-            )
-        else:
-            assert f"{names[node.feature]} <= {node.threshold:.3f}" in texts
-            assert any(t.startswith(f"{node.samples:,} samples") for t in texts)
+        title = "LoRa & co" if node.centre == 2 else f"cluster {node.centre}"
+        if not node.is_leaf:
+            title = f"{names[node.feature]} <= {node.threshold:.3f}"
+        at = texts.index(title)
+        share = round(100 * node.misassigned / node.samples)
+        assert texts[at + 1 : at + 3] == [
+            f"{node.samples:,} samples",
+            f"{node.misassigned:,} misassigned ({share}%)",
+        ]
     _, _, width, height = map(float, root.attrib["viewBox"].split())
     boxes = [
         element.attrib for element in root.iter("{http://www.w3.org/2000/svg}rect") if "rx" in element.attrib
