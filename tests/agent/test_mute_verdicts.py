@@ -13,6 +13,7 @@ from bandwatch.agent.route import BandRoute
 from bandwatch.agent.words import Words
 from bandwatch.agent.words_book import ClusterMute, ClusterName, RangeMute, utc
 from bandwatch.agent.words_file import edit_book, words_path
+from bandwatch.models.manifest import Manifest
 from bandwatch.pipeline.continuity import Continuity
 from bandwatch.pipeline.frames import Assignment, LevelledRow, Verdict
 from bandwatch.pipeline.histories import Histories
@@ -88,6 +89,7 @@ class Means:
     """A bundle without a network: the features of a window are its columns' means in 16 groups."""
 
     name = "means"
+    manifest = Manifest(width=2, parts={})
 
     def embed(self, values):
         return values.reshape(len(values), 128, 16, 8).mean(axis=(1, 3), dtype=np.float32)

@@ -103,7 +103,7 @@ def test_asked_to_stop_it_says_so_in_one_line_and_loses_no_epoch(tmp_path, numbe
         while not (curves.exists() and curves.read_text().count("\n") >= 2) and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=240)
     assert process.returncode == 130
     done = [json.loads(line)["number"] for line in curves.read_text().splitlines()]
     assert done == list(range(len(done)))

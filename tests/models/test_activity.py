@@ -156,9 +156,9 @@ def test_the_distance_is_mahalanobis_within_the_cluster_and_counts_what_is_outsi
     centres = projection.points(np.array([[0, 0, 0], [40, 40, 40]], np.float32))
     rows = [*Assigning(projection, centres, usual)(np.array([[4, 0, 0], [44, 40, 40]], np.float32))]
     assert [index for index, _, _ in rows] == [0, 1]
-    # Four standard deviations off the first cluster, one off the second; the prior pulls a little.
-    assert rows[0][2] == pytest.approx(4, rel=0.3)
-    assert rows[1][2] == pytest.approx(1, rel=0.3)
+    # Variances 1 and 16, both drawn towards 8.5, their mean, as if 1,000 windows more than their 900 had it.
+    assert rows[0][2] == pytest.approx(4 / np.sqrt((900 * 1 + 1000 * 8.5) / 1900), rel=0.05)
+    assert rows[1][2] == pytest.approx(4 / np.sqrt((900 * 16 + 1000 * 8.5) / 1900), rel=0.05)
 
 
 def test_usual_windows_are_novel_as_often_as_they_should_be():
@@ -179,14 +179,16 @@ def test_a_kind_never_seen_is_novel_though_it_lies_between_those_seen():
     def of(sides: np.ndarray) -> np.ndarray:
         return (random.normal(0, shape, (len(sides), 8)) + sides[:, None] * side).astype(np.float32)
 
-    model = fit_band_model(of(random.integers(2, size=3000) * 2.0), GEOMETRY, clusters=2, stride_rows=128)
+    # Whitened, k-means parts the two; otherwise it would cut across both where they are longest.
+    heard = of(random.integers(2, size=3000) * 2.0)
+    model = fit_band_model(heard, GEOMETRY, clusters=2, whiten=True, stride_rows=128)
     usual, new = of(random.integers(2, size=2000) * 2.0), of(np.ones(2000))
     assert (model.assign(usual)[2] > 0.95).mean() == pytest.approx(0.05, abs=0.02)
     assert (model.assign(new)[2] > 0.95).mean() > 0.9
 
 
 def test_what_is_faint_and_always_the_same_is_novel_when_it_changes():
-    """In a direction with a millionth of the variance, outside the 32 components that are kept."""
+    """In a direction with a millionth of the variance, outside the 16 components that are kept."""
     random = np.random.default_rng(0)
     shape = np.array([3.0] * 40 + [0.003])
     heard = (random.normal(0, 1, (3000, 41)) * shape).astype(np.float32)

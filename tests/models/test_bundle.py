@@ -337,7 +337,7 @@ class TestTheShippedBundle:
     def test_says_how_it_was_made(self):
         manifest = Bundle.load(shipped_bundle(), device="cpu").manifest
         assert {"command", "data", "seed", "epochs"} <= manifest.training.keys()
-        assert {"final_loss", "nmi_kinds_default_band"} <= manifest.figures.keys()
+        assert {"loss_by_epoch", "nmi_kinds_default_band"} <= manifest.figures.keys()
 
 
 def test_loading_needs_no_torch(path):
