@@ -11,7 +11,8 @@ processor a bundle; `--rows 20000` for a first look.
 
     python benchmarks/clusters_held_out.py --iq --scenes default logatec --rows 6000
 
-The same from samples: 1 GB of them a scene.
+The same from samples, four recordings of 1 GB a scene: their rows last as long as the reader makes them, so
+the truth is of emissions (docs/evaluate.md), and windows are cut every 32 rows, as there are few.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from bandwatch.models.bundle_training import HELD_OUT_DEFAULT, HELD_OUT_VARIED, 
 from bandwatch.pipeline.frames import NS_PER_S
 from bandwatch.pipeline.named_scenes import scene_named
 
+RECORDINGS_OF_SAMPLES = 4
+STRIDE_OF_SAMPLES = 32
 SCENES = ("default", "logatec", "wide", "varied", "broad")
 COLUMNS = (
     *("nmi", "ami", "single.nmi", "ceiling_clustered.nmi", "ceiling_clustered.share"),
@@ -48,7 +51,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             recordings = simulated(Path(scratch), scene, options.rows, options.iq)
             for bundle in options.bundle:
-                for name, figures in evaluated(Path(scratch), recordings, bundle).items():
+                for name, figures in evaluated(Path(scratch), recordings, bundle, options.iq).items():
                     found.setdefault(scene, {}).setdefault(name, []).append(figures)
         show(f"{scene}, {len(recordings)} recordings", found[scene])
     over_scenes: dict[str, list[dict[str, Any]]] = {}
@@ -60,28 +63,31 @@ def main() -> None:
 
 def simulated(scratch: Path, scene: str, rows: int, iq: bool) -> list[tuple[Path, Path]]:
     """Recordings and what their windows show: one of a scene, or twelve bands of a sixth of the rows each."""
-    seeds = [HELD_OUT_DEFAULT + 1]
+    seeds = [HELD_OUT_DEFAULT + 1 + number for number in range(RECORDINGS_OF_SAMPLES if iq else 1)]
     if scene in ("varied", "broad"):
         seeds = [HELD_OUT_VARIED + number for number in range(HELD_OUT_VARIED_BANDS)]
         rows //= 6
     made: list[tuple[Path, Path]] = []
     for seed in seeds:
         out = scratch / (f"{seed}.cs16" if iq else f"{seed}.npy")
-        windows = scratch / f"{seed}.jsonl"
+        truth = scratch / f"{seed}.jsonl"
         seconds = rows * scene_named(scene, seed).duration_ns / NS_PER_S
         run(
             *("simulate", "--scene", scene, "--seed", seed, "--seconds", seconds),
-            *("--out", out, "--windows", windows, *(["--iq"] if iq else [])),
+            *("--out", out, *(["--iq", "--truth"] if iq else ["--windows"]), truth),
         )
-        made.append((out, windows))
+        made.append((out, truth))
     return made
 
 
-def evaluated(scratch: Path, recordings: list[tuple[Path, Path]], bundle: Path | None) -> dict[str, Any]:
+def evaluated(
+    scratch: Path, recordings: list[tuple[Path, Path]], bundle: Path | None, iq: bool
+) -> dict[str, Any]:
     """The models' figures."""
     out = scratch / "figures.json"
-    truths = [argument for _, windows in recordings for argument in ("--truth", windows)]
+    truths = [argument for _, truth in recordings for argument in ("--truth", truth)]
     judged = [] if bundle is None else ["--bundle", bundle]
+    judged += ["--stride", STRIDE_OF_SAMPLES] if iq else []
     run("evaluate", "clusters", "--data", *(each for each, _ in recordings), *truths, "--json", out, *judged)
     return json.loads(out.read_text())["models"]
 
