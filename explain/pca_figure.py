@@ -52,6 +52,7 @@ def _draw_variance(axes: Axes, study: PcaStudy) -> None:
             xytext=(8, -14),
             textcoords="offset points",
             color=colour,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.9},
         )
     axes.set(
         title="(a) variance that the first components explain",
