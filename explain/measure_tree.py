@@ -72,10 +72,10 @@ class MeasureTree:
 
         Raises BadInput where there are no windows, lengths differ or features are not finite.
         """
-        features, clusters = _checked(features), np.asarray(clusters)
-        if len(features) != len(clusters) or not len(clusters):
+        known, clusters = _checked(features), np.asarray(clusters)
+        if len(known) != len(clusters) or not len(clusters):
             raise BadInput(
-                f"measure tree: {len(features)} windows with {len(clusters)} clusters, needs as many"
+                f"measure tree: {len(known)} windows with {len(clusters)} clusters, needs as many"
             )
         self._pixel = pixel
         leaves = self.most_leaves or 2 * len(np.unique(clusters))
@@ -84,7 +84,7 @@ class MeasureTree:
             max_depth=self.most_depth,
             min_samples_leaf=min(FEWEST_WINDOWS, max(1, len(clusters) // 2)),
             random_state=0,  # ties between features
-        ).fit(features, clusters)
+        ).fit(known, clusters)
         nodes = grown.tree_
         self.classes_ = grown.classes_.astype(np.int64)
         self._left, self._right = nodes.children_left.astype(np.int64), nodes.children_right.astype(np.int64)
@@ -92,8 +92,8 @@ class MeasureTree:
         self._threshold = nodes.threshold.astype(np.float64)
         self._label = self.classes_[nodes.value[:, 0].argmax(axis=1)]
         self.depth_, self.n_leaves_ = int(grown.get_depth()), int(grown.get_n_leaves())
-        self._round(features, clusters)
-        self._count(features, clusters)
+        self._round(known, clusters)
+        self._count(known, clusters)
         return self
 
     def predict(self, features: Float32) -> Int64:
