@@ -74,9 +74,7 @@ class MeasureTree:
         """
         known, clusters = _checked(features), np.asarray(clusters)
         if len(known) != len(clusters) or not len(clusters):
-            raise BadInput(
-                f"measure tree: {len(known)} windows with {len(clusters)} clusters, needs as many"
-            )
+            raise BadInput(f"measure tree: {len(known)} windows with {len(clusters)} clusters, needs as many")
         self._pixel = pixel
         leaves = self.most_leaves or 2 * len(np.unique(clusters))
         grown: Any = DecisionTreeClassifier(
