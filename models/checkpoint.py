@@ -64,6 +64,20 @@ def tensors_of(part: nn.Module | torch.optim.Optimizer) -> Arrays:
     }
 
 
+def tensors_of_parts(parts: Mapping[str, nn.Module | torch.optim.Optimizer]) -> Arrays:
+    """The tensors of several, by the part's name and their own: `part/name`."""
+    return {f"{name}/{key}": value for name, part in parts.items() for key, value in tensors_of(part).items()}
+
+
+def give_tensors_to_parts(
+    parts: Mapping[str, nn.Module | torch.optim.Optimizer], arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """Put back what `tensors_of_parts` took; other arrays are passed over."""
+    for name, part in parts.items():
+        prefix = f"{name}/"
+        give_tensors(part, {key[len(prefix) :]: arrays[key] for key in arrays if key.startswith(prefix)})
+
+
 def give_tensors(part: nn.Module | torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Put back what `tensors_of` took."""
     if isinstance(part, nn.Module):

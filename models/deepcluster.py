@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..pipeline.errors import BadInput
-from .checkpoint import load_checkpoint, save_checkpoint
 from .deepcluster_config import DeepClusterConfig
 from .deepcluster_training import Trained, Training, Windows
 from .encoder import Encoder
+from .resumed_training import run_epochs
 from .training_curves import Epoch
 
 __all__ = ["DeepClusterConfig", "Epoch", "Trained", "train_deepcluster", "train_encoder"]
@@ -70,19 +69,5 @@ def _run(
     clock: Callable[[], float],
 ) -> Training:
     training = Training(windows, config, device)
-    fingerprint = training.fingerprint() if checkpoint else ""
-    if checkpoint and checkpoint.is_file():
-        training.restore(*load_checkpoint(checkpoint, fingerprint))
-        if len(training.epochs) > config.epochs:
-            raise BadInput(
-                f"{checkpoint}: of {len(training.epochs)} epochs, more than the {config.epochs} asked for; "
-                "ask for as many or start anew with --no-resume"
-            )
-    for epoch in training.epochs:
-        on_epoch(epoch)
-    while len(training.epochs) < config.epochs:
-        training.run_epoch(on_batch, clock)
-        if checkpoint:
-            save_checkpoint(checkpoint, fingerprint, *training.state())
-        on_epoch(training.epochs[-1])
+    run_epochs(training, config.epochs, checkpoint, on_epoch, on_batch, clock)
     return training

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
 from .augmentation import augment
-from .checkpoint import give_tensors, tensors_of
+from .checkpoint import give_tensors_to_parts, tensors_of, tensors_of_parts
 from .deepcluster_config import DeepClusterConfig
 from .encoder import Encoder, EncoderConfig
 from .head import Head
@@ -189,14 +189,11 @@ class Training:
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and facts from which `restore` goes on."""
         arrays: dict[str, NDArray[Any]] = {"labels": self._labels}
-        for name, part in self._parts().items():
-            arrays |= {f"{name}/{key}": value for key, value in tensors_of(part).items()}
+        arrays |= tensors_of_parts(self._parts())
         return arrays, {"epochs": [asdict(epoch) for epoch in self.epochs]}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
-        for name, part in self._parts().items():
-            prefix = f"{name}/"
-            give_tensors(part, {key[len(prefix) :]: arrays[key] for key in arrays if key.startswith(prefix)})
+        give_tensors_to_parts(self._parts(), arrays)
         self._labels = arrays["labels"]
         self.epochs = [Epoch(**epoch) for epoch in facts["epochs"]]
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .checkpoint import load_checkpoint, save_checkpoint
+from .resumed_training import run_epochs
 from .taught_network import TaughtNetwork
 from .taught_training import TaughtConfig, TaughtEpoch, TaughtTraining
 from .taught_windows import TaughtWindows
@@ -39,14 +39,5 @@ def teach_encoder(
     Raises BadInput for fewer windows than a batch and for a checkpoint of other settings or windows.
     """
     training = TaughtTraining(taught, config, device)
-    fingerprint = training.fingerprint() if checkpoint else ""
-    if checkpoint and checkpoint.is_file():
-        training.restore(*load_checkpoint(checkpoint, fingerprint))
-    for epoch in training.epochs:
-        on_epoch(epoch)
-    while len(training.epochs) < config.epochs:
-        training.run_epoch(on_batch, clock)
-        if checkpoint:
-            save_checkpoint(checkpoint, fingerprint, *training.state())
-        on_epoch(training.epochs[-1])
+    run_epochs(training, config.epochs, checkpoint, on_epoch, on_batch, clock)
     return training.network.eval(), list(training.epochs)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..pipeline.errors import BadInput
 from .augmentation import augment
-from .checkpoint import give_tensors, tensors_of
+from .checkpoint import give_tensors_to_parts, tensors_of_parts
 from .encoder import DEFAULT_WIDTH
 from .precision import Precision, chosen_precision
 from .taught_network import TaughtNetwork
@@ -147,15 +147,10 @@ class TaughtTraining:
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and facts from which `restore` goes on."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, part in self._parts().items():
-            arrays |= {f"{name}/{key}": value for key, value in tensors_of(part).items()}
-        return arrays, {"epochs": [asdict(epoch) for epoch in self.epochs]}
+        return tensors_of_parts(self._parts()), {"epochs": [asdict(epoch) for epoch in self.epochs]}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
-        for name, part in self._parts().items():
-            prefix = f"{name}/"
-            give_tensors(part, {key[len(prefix) :]: arrays[key] for key in arrays if key.startswith(prefix)})
+        give_tensors_to_parts(self._parts(), arrays)
         self.epochs = [TaughtEpoch(**epoch) for epoch in facts["epochs"]]
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
