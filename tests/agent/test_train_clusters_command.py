@@ -95,7 +95,11 @@ def test_keeps_head_and_curves_and_draws_them(bandwatch, tmp_path):
 def test_asked_to_stop_it_says_so_in_one_line_and_loses_no_epoch(tmp_path, number):
     file, out = recording(tmp_path / "a.npy", 128 * 12), tmp_path / "bundle"
     arguments = ["train", "clusters", "--data", file, "--out", out, "--epochs", 100_000, *SMALL]
-    program = "import sys; from bandwatch.agent.cli import main; main(sys.argv[1:])"
+    # As in the foreground of a terminal: what a script starts in the background ignores Ctrl-C.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from bandwatch.agent.cli import main; main(sys.argv[1:])"
+    )
     curves = tmp_path / "bundle.training" / "curves.jsonl"
     with subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)], stderr=subprocess.PIPE, text=True
