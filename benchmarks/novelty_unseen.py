@@ -46,40 +46,43 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=shipped_bundle())
     parser.add_argument("--windows", type=int, default=BAND_MODEL_WINDOWS, help="that are judged")
     parser.add_argument("--without-one", action="store_true")
+    parser.add_argument("--seed", type=int, default=0, help="of the band that is fitted on")
     options = parser.parse_args()
     bundle = Bundle.load(options.bundle, device="cpu", threads=1)
     whole = scene_named("default", 0)
     print("| never heard | windows | novel | windows with most | novel | windows without | novel |")
     print("|---|---|---|---|---|---|---|")
     if not options.without_one:
-        novelty, truths = judged(bundle, fitted(bundle, whole), scene_named("strange", 0), options.windows)
+        novelty, truths = judged(
+            bundle, fitted(bundle, whole, options.seed), scene_named("strange", 0), options
+        )
         for kind in sorted({kind for truth in truths for kind in truth.by_kind}):
             print(row(kind, novelty, truths, kind), flush=True)
         return
     for number, emitter in enumerate(whole.emitters):
         rest = whole.emitters[:number] + whole.emitters[number + 1 :]
-        model = fitted(bundle, dataclasses.replace(whole, emitters=rest))
-        novelty, truths = judged(bundle, model, whole, options.windows)
+        model = fitted(bundle, dataclasses.replace(whole, emitters=rest), options.seed)
+        novelty, truths = judged(bundle, model, whole, options)
         print(row(f"{emitter.kind} ({number + 1})", novelty, truths, emitter.kind), flush=True)
 
 
-def fitted(bundle: Bundle, scene: Scene) -> BandModel:
+def fitted(bundle: Bundle, scene: Scene, seed: int) -> BandModel:
     """The model of a scene's first 41 minutes."""
-    windows = cut_windows(Simulator(0, scene=scene).frames(), LIVE_STRIDE_ROWS)
+    windows = cut_windows(Simulator(seed, scene=scene).frames(), LIVE_STRIDE_ROWS)
     features = embed_all(bundle.embed, islice(windows, BAND_MODEL_WINDOWS))
-    geometry = geometry_of(next(Simulator(0, scene=scene).frames()))
+    geometry = geometry_of(next(Simulator(seed, scene=scene).frames()))
     return fit_band_model(features, geometry, stride_rows=LIVE_STRIDE_ROWS)
 
 
 def judged(
-    bundle: Bundle, model: BandModel, scene: Scene, count: int
+    bundle: Bundle, model: BandModel, scene: Scene, options: argparse.Namespace
 ) -> tuple[np.ndarray, list[EnergyTruth]]:
-    """The novelty of each of `count` windows of a scene, and what it shows."""
-    simulator = Simulator(HELD_OUT_DEFAULT, scene=scene)
+    """The novelty of each of `options.windows` windows of a scene, and what it shows."""
+    simulator = Simulator(HELD_OUT_DEFAULT + options.seed, scene=scene)
     truths: list[EnergyTruth] = []
 
     def watched() -> Iterator[Window]:
-        for window in islice(cut_windows(simulator.frames(), TRAINING_STRIDE_ROWS), count):
+        for window in islice(cut_windows(simulator.frames(), TRAINING_STRIDE_ROWS), options.windows):
             truths.append(energy_truth(window, simulator.truth, scene.averaged_spectra))
             yield window
 
