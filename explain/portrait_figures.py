@@ -93,7 +93,7 @@ def draw_portrait(
     _draw_levels(levels, portrait.level_db, pixel)
     levels.set(title="levels over frequency", xlabel=f"{unit} from the middle", ylabel="dB above the floor")
     _draw_shares(segments, portrait.origins.segments, portrait.origins.all_segments)
-    places = np.unique(np.linspace(0, len(middles_hz) - 1, min(4, len(middles_hz))).round().astype(int))
+    places = np.unique(np.linspace(0, len(middles_hz) - 1, min(3, len(middles_hz))).round().astype(int))
     segments.set_xticks(places, [f"{middles_hz[place] / 1e6:.3f}" for place in places])
     segments.set(title="where in the band", xlabel="MHz, middle of the segment", ylabel="share of windows, %")
     _draw_shares(hours, portrait.origins.hours, portrait.origins.all_hours)

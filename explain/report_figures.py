@@ -1,0 +1,187 @@
+"""The figures of a study as files: SVG or PNG, each with the numbers it was drawn from beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..pipeline.frames import Float32
+from .attribution_figures import draw_attributions
+from .cluster_facts import ClusterFacts
+from .cluster_study import ClusterStudy
+from .pca_figure import draw_components
+from .portrait_figures import draw_portrait, draw_portraits
+from .study_trees import component_names
+from .tree_drawing import draw_tree
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFigure:
+    """A figure's file `name`, `.svg` or `.png`, what to see in it, and the file of its numbers."""
+
+    name: str
+    content: bytes
+    caption: str
+    data_name: str
+    data: bytes
+
+
+def figures_of(study: ClusterStudy) -> Iterator[ReportFigure]:
+    """Components, tree, portraits, then portrait and attribution of each cluster: `figure_count` of them."""
+    yield _components(study)
+    yield _tree(study)
+    yield _portraits(study)
+    for cluster in study.clusters:
+        yield _portrait(study, cluster)
+        yield _attribution(study, cluster)
+
+
+def figure_count(study: ClusterStudy) -> int:
+    return 3 + 2 * len(study.clusters)
+
+
+def portrait_name(number: int) -> str:
+    return f"cluster-{number}-portrait.png"
+
+
+def attribution_name(number: int) -> str:
+    return f"cluster-{number}-attribution.png"
+
+
+LETTERS = "ABC"  # of the example windows
+_DOTS_PER_INCH = 100
+_COLOURS = 256
+COMPONENTS, TREE, PORTRAITS = "components.png", "tree.svg", "portraits.png"
+
+
+def _components(study: ClusterStudy) -> ReportFigure:
+    found = study.components
+    averages = {cluster.number: cluster.average for cluster in study.clusters}
+    arrays = {
+        "cumulative_variance": found.cumulative_variance,
+        "windows": found.drawn,
+        "clusters": found.clusters,
+        "features_map": found.features_map,
+        "points_map": found.points_map,
+    }
+    caption = (
+        f"What the principal components keep. (a) {found.components_for(0.85)} components explain 85 % of "
+        f"the variance of the encoder's features; {found.components} are kept. (b, c) Windows that lie "
+        "together look alike to the encoder; one colour is one cluster, its average spectrogram upon its "
+        "middle. Look whether the coloured groups are the same in both maps: then the components lose "
+        "nothing that matters. How far groups are apart on a map, and which is above, says nothing."
+    )
+    return _figure(COMPONENTS, draw_components(found, averages), caption, arrays)
+
+
+def _tree(study: ClusterStudy) -> ReportFigure:
+    tree = study.trees.shallow
+    numbers = study.trees.shallow_clusters.tolist()
+    drawing = draw_tree(
+        tree,
+        feature_names=component_names(tree),
+        cluster_names={place: f"cluster {number}" for place, number in enumerate(numbers)},
+    )
+    caption = (
+        "The shallow tree. Read from left to right: at each box one principal component (PC) is compared "
+        'with one number; go along "yes" where the rule holds. Each cluster has one leaf on the right. The '
+        "red bar is the share of windows that came here and belong elsewhere: where it is long, the cut does "
+        "not tell these clusters well. Lines are as thick as the share of windows on them."
+    )
+    nodes = [asdict(node) | {"cuts": not node.is_leaf} for node in tree.nodes_]
+    data = json.dumps({"clusters": numbers, "nodes": plain(nodes)}, indent=1, allow_nan=False)
+    return ReportFigure(TREE, drawing.encode(), caption, "tree.json", (data + "\n").encode())
+
+
+def _portraits(study: ClusterStudy) -> ReportFigure:
+    portraits = [cluster.portrait for cluster in study.clusters]
+    arrays = {
+        "clusters": np.array([portrait.cluster for portrait in portraits]),
+        "mean_db": np.stack([portrait.mean_db for portrait in portraits]),
+        "segments": np.stack([portrait.origins.segments for portrait in portraits]),
+        "hours": np.stack([portrait.origins.hours for portrait in portraits]),
+        "all_segments": portraits[0].origins.all_segments,
+        "all_hours": portraits[0].origins.all_hours,
+    }
+    caption = (
+        "Every cluster at a glance. Above, the average of its windows, time running downward: vertical lines "
+        "are what is always at one frequency; bursts that come at any time blur into columns. Below, where "
+        "in the band its windows come from (bars), beside all windows (line). A cluster whose bars "
+        "stand in one segment only is perhaps that segment's; one that follows the line is found everywhere."
+    )
+    return _figure(PORTRAITS, draw_portraits(portraits, study.measured.pixel), caption, arrays)
+
+
+def _portrait(study: ClusterStudy, cluster: ClusterFacts) -> ReportFigure:
+    portrait = cluster.portrait
+    arrays: dict[str, NDArray[Any]] = {
+        "mean_db": portrait.mean_db,
+        "level_db": portrait.level_db,
+        "segments": portrait.origins.segments,
+        "hours": portrait.origins.hours,
+    }
+    if portrait.typical_db is not None:
+        arrays["typical_db"] = portrait.typical_db
+    caption = (
+        "What it looks like and where it comes from. Compare the average with the typical window: what is in "
+        "the one only as a faint column is in the other as a burst. Where the 99 % line (red) stands high "
+        "above the median (dark), something comes there once in a while; where they run together, "
+        "always. Bars that stand above the grey line are where, and when, this cluster is more frequent "
+        "than windows in general."
+    )
+    drawn = draw_portrait(portrait, study.measured.pixel, study.measured.middles_hz)
+    return _figure(portrait_name(cluster.number), drawn, caption, arrays)
+
+
+def _attribution(study: ClusterStudy, cluster: ClusterFacts) -> ReportFigure:
+    indices = [example.index for example in cluster.examples]
+    values = study.assigned.windows.values[indices].astype(np.float32)
+    windows: Float32 = np.concatenate([cluster.average[None], values])
+    maps: Float32 = np.stack([cluster.attribution, *(each.attribution for each in cluster.examples)])
+    titles = [
+        f"average of {cluster.attributed} windows",
+        *(
+            f"window {letter}: {example.chosen_as}"
+            for letter, example in zip(LETTERS, cluster.examples, strict=False)
+        ),
+    ]
+    caption = (
+        "Where the encoder looks (guided backpropagation). Left the spectrogram, right its map: red is where "
+        "more power would make the window more typical of the cluster, blue less. Red should lie on the "
+        "signal; if it lies on noise only, distrust the cluster. A map does not "
+        "say why it is this cluster and no other: for that there are the rules."
+    )
+    arrays = {"windows": windows, "maps": maps, "window_numbers": np.array(indices, dtype=np.int64)}
+    return _figure(
+        attribution_name(cluster.number), draw_attributions(windows, maps, titles), caption, arrays
+    )
+
+
+def _figure(name: str, figure: Figure, caption: str, arrays: Mapping[str, NDArray[Any]]) -> ReportFigure:
+    drawn, picture, data = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", facecolor="white", dpi=_DOTS_PER_INCH)
+    # Spectrograms are noise to the compressor: a palette makes a report a third as large.
+    Image.open(drawn).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(picture, "png")
+    named: dict[str, Any] = dict(arrays)
+    np.savez_compressed(data, **named)
+    return ReportFigure(name, picture.getvalue(), caption, name.rsplit(".", 1)[0] + ".npz", data.getvalue())
+
+
+def plain(value: Any) -> Any:
+    """For JSON: what is not a number is None; floats have six figures."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,91 @@
+"""The folder of a report: page, figures with their numbers, record; a new report replaces the old one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..models.tensor_file import write_atomically
+from ..pipeline.errors import BadInput
+
+RECORD_FILE, PAGE_FILE = "report.json", "report.html"
+KIND, VERSION = "explain-clusters", 1
+
+
+def check_folder(folder: Path) -> None:
+    """BadInput unless a report can go there: a folder that is not there, is empty, or holds a report."""
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--out {folder}: is a file; limit: a folder")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if _files_before(folder) is None:
+        raise BadInput(
+            f"--out {folder}: is not empty and holds no report of before; limit: a new or an empty folder"
+        )
+
+
+def write_report(folder: Path, record: Mapping[str, Any], page: str, files: Mapping[str, bytes]) -> None:
+    """Write a report. `files` are figures and their numbers by their paths in the folder.
+
+    The record, which lists all files, goes first: what was interrupted is known as a report and can be
+    replaced. Files of a report of before that this one does not have are removed. Raises BadInput as
+    `check_folder`, and where the disk refuses.
+    """
+    check_folder(folder)
+    old = _files_before(folder) or []
+    names = [PAGE_FILE, *files]
+    listed = {"kind": KIND, "version": VERSION} | dict(record) | {"files": sorted({*names, *old})}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_record(folder, listed)
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / name, content)
+        write_atomically(folder / PAGE_FILE, page.encode())
+        _remove(folder, set(old) - set(names))
+        _write_record(folder, listed | {"files": sorted(names)})
+    except OSError as error:
+        raise BadInput(f"--out {folder}: cannot be written: {error.strerror or error}") from None
+
+
+def band_folders(bands: Sequence[tuple[str, str]]) -> list[str]:
+    """A folder's name for each (node, band): plain characters, each name once."""
+    found: list[str] = []
+    for node, band in bands:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{node}-{band}").strip("-")[:64] or "band"
+        same = sum(other == name or other.startswith(f"{name}--") for other in found)
+        found.append(f"{name}--{same + 1}" if same else name)
+    return found
+
+
+def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    content = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    write_atomically(folder / RECORD_FILE, content.encode())
+
+
+def _files_before(folder: Path) -> list[str] | None:
+    """What a report there says it wrote; None where there is none."""
+    try:
+        record = json.loads((folder / RECORD_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("kind") != KIND:
+        return None
+    files = record.get("files")
+    return [name for name in files if isinstance(name, str)] if isinstance(files, list) else []
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    """Only what lies in the folder or one below it: the list may have been written by anybody."""
+    own = folder.resolve()
+    for name in names:
+        path = folder / name
+        parent = path.parent.resolve()
+        if own not in (parent, parent.parent) or not path.is_file():
+            continue
+        path.unlink()
+        if parent != own and not any(parent.iterdir()):
+            parent.rmdir()

@@ -1,0 +1,78 @@
+"""What a report says in numbers, as plain values for `report.json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ..pipeline.frames import Int64
+from .cluster_facts import ClusterFacts
+from .cluster_study import ClusterStudy
+from .measure_tree import TreeFidelity
+from .report_figures import plain
+
+EXPLAINED_SHARE = 0.85
+
+
+def record_of(study: ClusterStudy) -> dict[str, Any]:
+    """One band's: `tree` and `measure_tree` (`fidelity` is that on held-out windows), `pca`, `robustness`,
+    `clusters`. What could not be measured is None."""
+    components, trees = study.components, study.trees
+    windows = study.assigned.windows
+    return plain(
+        {
+            "node": study.geometry.node,
+            "band": study.geometry.band,
+            "windows": len(windows),
+            "windows_given": windows.given,
+            "model": study.model.name,
+            "model_from": "bundle" if study.is_bundles else "these windows",
+            "tree": tree_record(trees.shallow_fidelity)
+            | {
+                "weighted_depth": trees.shallow.weighted_depth_,
+                "explanation_size": trees.shallow.explanation_size_,
+            },
+            "measure_tree": tree_record(trees.measure_fidelity),
+            "largest_share": trees.shallow_fidelity.largest_share,
+            "pca": {
+                "components": components.components,
+                "components_85": components.components_for(EXPLAINED_SHARE),
+                "variance_kept": components.kept_variance,
+                "trustworthiness": components.kept.trustworthiness,
+                "neighbour_overlap": components.kept.neighbour_overlap,
+            },
+            "robustness": asdict(study.changes),
+            "clusters": [_cluster(each, windows.start_ns) for each in study.clusters],
+        }
+    )
+
+
+def tree_record(fidelity: TreeFidelity) -> dict[str, Any]:
+    return {
+        "fidelity": fidelity.held_out,
+        "fidelity_training": fidelity.training,
+        "depth": fidelity.depth,
+        "leaves": fidelity.leaves,
+    }
+
+
+def _cluster(cluster: ClusterFacts, start_ns: Int64) -> dict[str, Any]:
+    return {
+        "cluster": cluster.number,
+        "windows": cluster.portrait.windows,
+        "sentence": cluster.words.sentence,
+        "distinction": cluster.words.distinction,
+        "facts": [asdict(fact) for fact in cluster.words.facts],
+        "path": cluster.path,
+        "rule": cluster.rule,
+        "segments": cluster.portrait.origins.segments.tolist(),
+        "hours": cluster.portrait.origins.hours.tolist(),
+        "examples": [
+            {
+                "start_ns": int(start_ns[example.index]),
+                "chosen_as": example.chosen_as,
+                "words": example.words.text,
+            }
+            for example in cluster.examples
+        ],
+    }
