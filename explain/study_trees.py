@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,12 +55,12 @@ def study_trees(
     clusters = measured.clusters
     is_first = first_half(stretches(windows.recording, windows.start_ns, None), None, seed)
     halves = None if is_first.all() or not is_first.any() else is_first
-    shallow, seen = grow_tree(points, clusters, model)
+    shallow, seen = grow_tree(points, clusters, model.centres, model.clusters)
     measure = MeasureTree().fit(measured.features, clusters, measured.pixel)
     if halves is None:
         of_measures = TreeFidelity(
             training=measure.fidelity(measured.features, clusters),
-            held_out=np.nan,
+            held_out=math.nan,
             largest_share=_largest_share(clusters),
             leaves=measure.n_leaves_,
             depth=measure.depth_,
@@ -78,7 +79,7 @@ def study_trees(
         shallow_clusters=seen,
         shallow_fidelity=TreeFidelity(
             training=float((seen[shallow.predict(points)] == clusters).mean()),
-            held_out=np.nan if halves is None else held_out_fidelity(points, clusters, model, halves),
+            held_out=held_out_fidelity(points, clusters, model.centres, model.clusters, halves),
             largest_share=_largest_share(clusters),
             leaves=shallow.n_leaves_,
             depth=shallow.depth_,
@@ -88,18 +89,40 @@ def study_trees(
     )
 
 
-def grow_tree(points: Float32, clusters: Int64, model: BandModel) -> tuple[ShallowTree, Int64]:
-    """The tree of points [n, c] and of the centres that have any of them; their clusters, int64 [centres]."""
-    has_windows = np.isin(model.clusters, clusters)
-    tree = ShallowTree(int(has_windows.sum())).fit(points, model.centres[has_windows])
-    return tree, model.clusters[has_windows]
+def tree_figures(
+    points: Float32, centres: Float32, labels: Int64, is_first: Bools | None
+) -> dict[str, float]:
+    """`fidelity` (held out; NaN without halves), `fidelity_training`, `depth` and `leaves` of the tree of
+    points [n, c] in the clusters `labels` [n], rows of `centres` [k, c]."""
+    numbers = np.arange(len(centres), dtype=np.int64)
+    tree, seen = grow_tree(points, labels, centres, numbers)
+    return {
+        "fidelity": held_out_fidelity(points, labels, centres, numbers, is_first),
+        "fidelity_training": float((seen[tree.predict(points)] == labels).mean()),
+        "depth": float(tree.depth_),
+        "leaves": float(tree.n_leaves_),
+    }
 
 
-def held_out_fidelity(points: Float32, clusters: Int64, model: BandModel, is_first: Bools) -> float:
-    """The share of windows whose cluster a tree of the other half gives; both halves hold windows."""
+def grow_tree(
+    points: Float32, clusters: Int64, centres: Float32, numbers: Int64
+) -> tuple[ShallowTree, Int64]:
+    """The tree of points [n, c] in `clusters` [n] and of those centres [k, c] that have any of them, and by
+    which of the `numbers` [k] these go."""
+    has_windows = np.isin(numbers, clusters)
+    tree = ShallowTree(int(has_windows.sum())).fit(points, centres[has_windows])
+    return tree, numbers[has_windows]
+
+
+def held_out_fidelity(
+    points: Float32, clusters: Int64, centres: Float32, numbers: Int64, is_first: Bools | None
+) -> float:
+    """The share of windows whose cluster a tree of the other half gives; NaN without two halves."""
+    if is_first is None:
+        return math.nan
     right = 0
     for half in (is_first, ~is_first):
-        tree, seen = grow_tree(points[half], clusters[half], model)
+        tree, seen = grow_tree(points[half], clusters[half], centres, numbers)
         right += int((seen[tree.predict(points[~half])] == clusters[~half]).sum())
     return right / len(clusters)
 

@@ -33,6 +33,10 @@ from .supervised import clustered_ceiling, predicted_ceiling, probabilities_of_h
 FEWEST_WINDOWS = 16
 WINDOWS_A_CLUSTER = 8
 EXPLAINED_SHARE = 0.85
+_WHOLE = ("clusters", "components", "components_85", "depth", "leaves")
+
+
+TellTree = Callable[[Float32, Float32, Int64, Bools | None], Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,15 @@ def evaluate_clusters(
     primary: str,
     config: EvaluationConfig | None = None,
     *,
+    tell_tree: TellTree = lambda *_: {},
     on_step: Callable[[str], None] = lambda _: None,
 ) -> ClusterEvaluation:
     """Figures of each representation's clusters, medians over the seeds (`docs/evaluate.md` defines them).
 
-    At most one cluster for every eight windows, as band models have. `on_step` hears what comes next, once
-    for each of `steps`. Raises BadInput for fewer than 16 windows, and where a truth was given and not one
-    window has it.
+    At most one cluster for every eight windows, as band models have. `tell_tree` gives the figures of a tree
+    over points [n, c], from centres [k, c], labels [n] and which windows are the first half, [n] or None;
+    they stand under `tree`. `on_step` hears what comes next, once for each of `steps`. Raises BadInput for
+    fewer than 16 windows, and where a truth was given and not one window has it.
     """
     config = config or EvaluationConfig()
     if len(windows) < FEWEST_WINDOWS:
@@ -103,7 +109,7 @@ def evaluate_clusters(
             is_first = _halves(stretch, truth, seed)
             features = representation.features(seed)
             labels, figures = _figures(
-                windows, features, representation, known, is_first, wanted, seed, config
+                windows, features, representation, known, is_first, wanted, seed, config, tell_tree
             )
             labellings.append(labels)
             found.append(figures)
@@ -147,6 +153,7 @@ def _figures(
     clusters: int,
     seed: int,
     config: EvaluationConfig,
+    tell_tree: TellTree,
 ) -> tuple[Int64, Figures]:
     """The clusters of one seed, and their figures by name; dots in names are levels of the report."""
     whiten = representation.whiten
@@ -172,7 +179,8 @@ def _figures(
         if representation.complete
         else math.nan,
     }
-    return labels, figures
+    told = tell_tree(points, centres, labels, is_first)
+    return labels, figures | {f"tree.{name}": value for name, value in told.items()}
 
 
 def _against_truth(
@@ -272,6 +280,6 @@ def _nested(figures: Mapping[str, float]) -> dict[str, Any]:
         level = found
         for each in levels:
             level = level.setdefault(each, {})
-        is_whole = last in ("clusters", "components", "components_85") and math.isfinite(value)
+        is_whole = last in _WHOLE and math.isfinite(value)
         level[last] = round(value) if is_whole else plain(value)
     return found

@@ -73,6 +73,7 @@ def evaluate_clusters_command(
     recordings = _recordings(names)
     known, truth_kind, notes = _truths(names, recordings, labels, truth or [])
 
+    from ...explain.study_trees import tree_figures
     from ...models.bundle import Bundle, shipped_bundle
     from ...models.cluster_evaluation import EvaluationConfig, evaluate_clusters, steps
     from ...models.evaluated_windows import gather_evaluated
@@ -100,7 +101,9 @@ def evaluate_clusters_command(
         def told(what: str) -> None:
             progress.update(scoring, description=f"scoring {what}", advance=1)
 
-        evaluation = evaluate_clusters(windows, representations, primary, config, on_step=told)
+        evaluation = evaluate_clusters(
+            windows, representations, primary, config, tell_tree=tree_figures, on_step=told
+        )
     for recording in recordings:
         for problem in recording.problems:
             console.print(f"problem: {recording.path}: {problem}")

@@ -64,6 +64,12 @@ def test_labelled_recordings_are_scored_and_predictions_give_the_same_scores(ban
     assert record["models"]["hand-made"]["nmi"] > 0.75
     assert record["models"]["supervised"]["predicted"]["accuracy"] > 0.95
     assert record["primary"] == "default"
+    for name in ("pixels", "untrained", "hand-made", "default", "default+hand-made"):
+        tree = record["models"][name]["tree"]
+        assert tree.keys() == {"fidelity", "fidelity_training", "depth", "leaves"}
+        assert tree["leaves"] == record["models"][name]["clusters"]
+        assert 2 <= tree["depth"] <= 3
+        assert 0.5 < tree["fidelity"] <= tree["fidelity_training"] <= 1
 
     found = np.load(predictions)
     windows = [window for file in files for window in cut_windows(open_recording(file), 128)]
