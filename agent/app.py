@@ -9,6 +9,7 @@ from threading import Event
 
 from ..config.schema import Settings
 from .core import Core
+from .explainer import Explainer
 from .feeds import Feeds, bands_to_hear, own_bands
 from .intake import DirectIntake, SocketIntake
 from .learned import load_bundle
@@ -33,6 +34,7 @@ def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Se
         publisher = parts.enter_context(own_publisher(settings, stop))
         subscribers = parts.enter_context(subscribers_to(publisher.endpoint, settings, core.telemetry))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
+        explainer = _explainer(settings, core, routes, memory)
         known = memory.recover(routes, LongStart(stop, core.notifier, core.telemetry))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop, after_ns=known.end_ns))
         intake = SocketIntake(subscribers, check=feeds.check)
@@ -40,8 +42,14 @@ def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Se
         parts.callback(again.close)
         mutings = Mutings(Words(memory.directory, bundle.hash, told), told, memory.tell)
         core.sinks.append(shedding := Shedding(core.telemetry))
-        steering = Steering(intake, routes, memory, reload=again, mutings=mutings, shedding=shedding)
+        steering = Steering(
+            intake, routes, memory, reload=again, mutings=mutings, shedding=shedding, explainer=explainer
+        )
         loop = Loop(intake, routes, core, stop, live=True, memory=memory, steering=steering)
+        if explainer is not None:
+            core.sinks.append(explainer)
+            parts.callback(explainer.close)
+            explainer.start()
         core.ready(core.rows if own_bands(settings) else lambda: loop.turns, core.row_seconds)
         loop.run()
 
@@ -59,3 +67,18 @@ def replay(
         Loop(intake, routes, core, stop, live=False).run()
         records.complete = intake.ended and not stop.is_set()
     return records
+
+
+def _explainer(settings: Settings, core: Core, routes: Routes, memory: Memory) -> Explainer | None:
+    """Hears windows from now on, those that are recovered too; None where there is no place to publish."""
+    if not (settings.explain.enabled and settings.store.enabled):
+        return None
+    explainer = Explainer(
+        settings.explain,
+        memory.directory,
+        core.telemetry,
+        keep_free_bytes=settings.store.keep_free_bytes,
+    )
+    routes.seen = explainer.seen
+    core.explanations = explainer.listed
+    return explainer

@@ -44,6 +44,8 @@ class Core:
                 self.telemetry.expect(node, band)
         self._serve = serve and settings.server.enabled
         self._show = show
+        self.explanations: Callable[[], list[dict[str, object]]] = list
+        """The newest explanation of each band; the server answers with it."""
         self._open = ExitStack()
 
     def __enter__(self) -> Core:
@@ -52,6 +54,7 @@ class Core:
         url = None
         if self._serve:
             server = Server(self.settings.server.host, self.settings.server.port, self.registry, self.board)
+            server.explanations = lambda: self.explanations()
             server.start()
             self._open.callback(server.stop)
             url = server.url

@@ -64,6 +64,11 @@ class Labels:
         return min(heard, self._warm_up_windows), self._warm_up_windows
 
     @property
+    def model(self) -> BandModel | None:
+        """The model in use; immutable."""
+        return self._model
+
+    @property
     def fitted(self) -> Fitted | None:
         """The model in use, as it is told of when it has been loaded."""
         if self._model is None:

@@ -179,6 +179,52 @@ METRICS: tuple[Metric, ...] = (
         _BAND,
         "Windows not looked at because the stride was raised.",
     ),
+    Metric(
+        "explanation_windows",
+        "gauge",
+        _BAND,
+        "Recent windows that explanations of the band can be made from; at most `explain.most_windows`.",
+    ),
+    Metric(
+        "explanation_last_success_timestamp_seconds",
+        "gauge",
+        (*_BAND, "kind"),
+        "When the band's newest explanation was published, Unix seconds (UTC).",
+    ),
+    Metric(
+        "explanation_duration_seconds",
+        "gauge",
+        (*_BAND, "kind"),
+        "Time a part of the newest explanation took, seconds; `all`: from start to end of the worker.",
+    ),
+    Metric(
+        "tree_fidelity_ratio",
+        "gauge",
+        _BAND,
+        "Share of recent windows to which a shallow tree that had not seen them gives their cluster; "
+        "NaN where there are too few to tell.",
+    ),
+    Metric("tree_depth", "gauge", _BAND, "Cuts on the longest path of the band's shallow tree."),
+    Metric(
+        "explanations_made_total",
+        "counter",
+        _BAND,
+        "Explanations published; the log says what asked for each.",
+    ),
+    Metric(
+        "explanations_skipped_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Requests passed over: `busy`, the band is being explained or waits for it; `warming_up`, it has no "
+        "model yet, or fewer than four windows a cluster.",
+    ),
+    Metric(
+        "explanations_failed_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Explanations that came to nothing: the worker was `killed`, took too long (`timeout`), could not "
+        "use what it was given (`refused`), broke (`error`), or the `disk` failed.",
+    ),
     Metric("store_bytes", "gauge", (), "What the store holds on its disk, bytes."),
     Metric("store_rows_total", "counter", _BAND, "Rows recorded in the store."),
     Metric(
@@ -239,6 +285,8 @@ def metrics_page() -> str:
         "- `state`: `warming_up`, `normal`, `novel`, `deviating`.",
         "- `reason`: of gaps `overflow`, `lost`, `retuned`, `gain`, `clock`, `restart`, `source`;",
         "  of windows these and `too_few_bins`.",
+        "- `kind`: of models see `model_info`; of explanations `tree`, `portraits`,",
+        "  `attributions`; of durations also `all`.",
         "- `horizon`: 1 to 12, forecast steps ahead (a step is 60 s, or a row where rows last longer).",
         "",
     ]

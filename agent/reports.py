@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
@@ -14,6 +15,8 @@ from structlog.typing import FilteringBoundLogger
 
 from .logs import LineLimit
 from .series import BandSeries, Metrics
+
+EXPLANATION_KINDS = ("tree", "portraits", "attributions")
 
 
 class Reports:
@@ -100,6 +103,54 @@ class Reports:
         """Rows are recorded again."""
         self._metrics.gauge("store_recording").set(1)
         self._log.info("recording resumed")
+
+    def explanation_windows(self, node: str, band: str, windows: int) -> None:
+        """So many recent windows can be explained from."""
+        self._band(node, band).explanation_windows.set(windows)
+
+    def explanation_made(
+        self,
+        node: str,
+        band: str,
+        *,
+        reason: str,
+        made_ns: int,
+        seconds: Mapping[str, float],
+        fidelity: float | None,
+        depth: int,
+        windows: int,
+        folder: str,
+    ) -> None:
+        """Explanations were refreshed; `seconds` by kind and of `all`; `fidelity` on unseen windows."""
+        metrics, at = self._metrics, (node, band)
+        for kind in EXPLANATION_KINDS:
+            metrics.gauge("explanation_last_success_timestamp_seconds").labels(*at, kind).set(made_ns / 1e9)
+        for kind in (*EXPLANATION_KINDS, "all"):
+            metrics.gauge("explanation_duration_seconds").labels(*at, kind).set(seconds[kind])
+        metrics.gauge("tree_fidelity_ratio").labels(*at).set(math.nan if fidelity is None else fidelity)
+        metrics.gauge("tree_depth").labels(*at).set(depth)
+        metrics.counter("explanations_made_total").labels(*at).inc()
+        self._log.info(
+            "clusters explained",
+            node=node,
+            band=band,
+            reason=reason,
+            windows=windows,
+            fidelity=None if fidelity is None else round(fidelity, 3),
+            depth=depth,
+            seconds=round(seconds["all"], 2),
+            folder=folder,
+        )
+
+    def explanation_skipped(self, node: str, band: str, reason: str) -> None:
+        """A refresh was asked for and will not be made."""
+        self._metrics.counter("explanations_skipped_total").labels(node, band, reason).inc()
+
+    def explanation_failed(self, node: str, band: str, reason: str, message: str) -> None:
+        """A refresh came to nothing; what was published before stays."""
+        self._metrics.counter("explanations_failed_total").labels(node, band, reason).inc()
+        at = ("explanation", node, band, reason)
+        self._line("warning", "not explained", at, node=node, band=band, reason=reason, message=message)
 
     def reloaded(self, taken: list[str], kept: list[str]) -> None:
         """Settings were read again: which hold now, and which would need a restart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from time import perf_counter
 from typing import cast
@@ -26,6 +27,8 @@ from ..pipeline.wire import Heartbeat
 from .labels import Labels
 from .outputs import Discarded, Output
 from .verdict import Judge
+
+Seen = Callable[[Labels, Sequence[Window], Sequence[Assignment]], None]
 
 
 class BandRoute:
@@ -61,6 +64,8 @@ class BandRoute:
         self._refused: set[str] = set()
         self._newest: Forecast | None = None
         self._last_was_gap = False
+        self.seen: Seen | None = None
+        """Hears of each moment's windows and the labels they were given."""
 
     @property
     def stride_rows(self) -> int:
@@ -242,10 +247,13 @@ class BandRoute:
 
     def _label(self, windows: list[Window]) -> list[Output]:
         outputs: list[Output] = []
-        for output in self.labels.label(windows):
+        labelled = self.labels.label(windows)
+        for output in labelled:
             outputs.append(output)
             if isinstance(output, Assignment):
                 outputs += self._judge.assigned(output)
+        if self.seen is not None:
+            self.seen(self.labels, windows, [each for each in labelled if isinstance(each, Assignment)])
         return outputs
 
     def _forecast(self, step: Step) -> list[Output]:

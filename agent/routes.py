@@ -14,7 +14,7 @@ from ..pipeline.state import State
 from ..pipeline.steps import Steps
 from ..pipeline.windows import Windower
 from .labels import Labels
-from .route import BandRoute
+from .route import BandRoute, Seen
 from .state import settings_of
 from .telemetry import Telemetry
 
@@ -43,6 +43,8 @@ class Routes:
         self._passed_over: set[tuple[str, str]] = set()
         self.spent: Callable[[str, str, float], None] | None = None
         """Hears how long each moment's windows of a band took."""
+        self.seen: Seen | None = None
+        """Hears of the windows of bands that come from now on, and their labels."""
 
     def __iter__(self) -> Iterator[BandRoute]:
         return iter(list(self._routes.values()))
@@ -58,6 +60,7 @@ class Routes:
             self._pass_over(node, band, f"there are {MOST_ROUTES} bands already; limit: {MOST_ROUTES}")
         else:
             route = self._routes[node, band] = self.detached(node, band)
+            route.seen = self.seen
         return route
 
     def _pass_over(self, node: str, band: str, reason: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class Server:
     """Serves a registry and a status board from a thread of its own until `stop`.
 
     `/metrics` Prometheus or OpenMetrics text; `/healthz` 200 while rows of every band flow, else 503;
-    `/readyz` 200 once the models of every band are warm, else 503; `/` the console; `/api/v1/status` JSON.
+    `/readyz` 200 once the models of every band are warm, else 503; `/` the console; `/api/v1/status` JSON;
+    `/api/v1/explanations` the newest of each band, as `explanations` gives them.
     """
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, board: StatusBoard) -> None:
@@ -46,6 +48,7 @@ class Server:
         self._registry = registry
         self._board = board
         self._console = CONSOLE.read_text(encoding="utf-8")
+        self.explanations: Callable[[], list[dict[str, object]]] = list
         self._socket: socket.socket | None = None
         self._uvicorn: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -106,6 +109,7 @@ class Server:
                 Route("/healthz", self._answer_health),
                 Route("/readyz", self._answer_readiness),
                 Route("/api/v1/status", self._answer_status),
+                Route("/api/v1/explanations", self._answer_explanations),
             ]
         )
 
@@ -132,6 +136,9 @@ class Server:
 
     async def _answer_status(self, request: Request) -> Response:  # noqa: ARG002
         return _json(self._board.snapshot(), 200)
+
+    async def _answer_explanations(self, request: Request) -> Response:  # noqa: ARG002
+        return _json({"explanations": self.explanations()}, 200)
 
 
 def _listen(host: str, port: int) -> socket.socket:

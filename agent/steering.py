@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .explainer import Explainer
 from .intake import Intake
 from .memory import Memory
 from .mutings import Mutings
@@ -26,6 +27,7 @@ class Steering:
         reload: Reload,
         mutings: Mutings,
         shedding: Shedding,
+        explainer: Explainer | None = None,
     ) -> None:
         self._intake = intake
         self._routes = routes
@@ -33,6 +35,7 @@ class Steering:
         self._reload = reload
         self._mutings = mutings
         self._shedding = shedding
+        self._explainer = explainer
         self._bundle = reload.bundle
         routes.spent = shedding.spent
         mutings.resume(route.labels.fitted for route in routes)
@@ -46,11 +49,25 @@ class Steering:
             self._mutings.use_bundle(self._bundle.hash)
         given = [each for output in outputs for each in self.give(output.node, output.band, [output])]
         self._shed()
+        self._tell_explained()
         return given + self._mutings.turn()
 
     def give(self, node: str, band: str, outputs: Sequence[Output]) -> list[Output]:
         """What is given out instead of what a route put out."""
         return self._mutings.take(node, band, outputs)
+
+    def _tell_explained(self) -> None:
+        for (node, band), reason, made in self._explainer.finished() if self._explainer is not None else ():
+            self._memory.tell(
+                "explained",
+                node,
+                band,
+                reason=reason,
+                windows=made.windows,
+                depth=made.depth,
+                fidelity=made.fidelity,
+                folder=made.folder,
+            )
 
     def _shed(self) -> None:
         strides = [

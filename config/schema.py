@@ -118,7 +118,10 @@ class Models(Section):
 
 
 class Explain(Section):
-    pass
+    enabled: bool = True
+    period_seconds: float = Field(default=3600.0, ge=1, le=31 * 86_400)
+    most_windows: int = Field(default=2048, ge=64, le=16_384)
+    most_seconds: float = Field(default=900.0, ge=1, le=86_400)
 
 
 class Store(Section):

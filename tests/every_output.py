@@ -151,6 +151,23 @@ def feed(telemetry: Telemetry, outputs: list[Output], band: str = "band") -> Non
     telemetry.queue_fill("intake", 0.3)
     telemetry.stride_changed("node", band, 32, was=16, fill=0.3)
     telemetry.windows_shed("node", band, 8)
+    telemetry.explanation_windows("node", band, 2048)
+    kinds = ("tree", "portraits", "attributions", "all")
+    telemetry.explanation_made(
+        "node",
+        band,
+        reason="novel",
+        made_ns=START_NS,
+        seconds=dict.fromkeys(kinds, 1.5),
+        fidelity=0.875,
+        depth=6,
+        windows=2048,
+        folder="explain/0123456789ab/node/band/20270115T080000-000000000",
+    )
+    for reason in ("busy", "warming_up"):
+        telemetry.explanation_skipped("node", band, reason)
+    for reason in ("killed", "timeout", "refused", "error", "disk"):
+        telemetry.explanation_failed("node", band, reason, "why")
     telemetry.recording_started()
     telemetry.store_bytes(10_000)
     telemetry.row_stored("node", band)

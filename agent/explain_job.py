@@ -1,0 +1,121 @@
+"""What the agent hands to the worker that explains a band, and what it gets back: a folder of files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..models.activity import BandModel
+from ..pipeline.durable_file import new_folder
+from ..pipeline.errors import BadInput
+from ..pipeline.state import read_state, write_state
+from .reservoir import Reservoir
+
+EXPLAIN_FOLDER = "explain"
+JOB_PREFIX = ".job-"
+REQUEST_FILE = "refresh"
+_JOB, _MODEL, _RESULT, _ERRORS = "job.json", "model.state", "result.json", "errors.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One refresh: of which band, by which bundle, where to, and why. `cache` keeps inference graphs."""
+
+    node: str
+    band: str
+    bundle: str
+    bundle_hash: str
+    output: str
+    cache: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a refresh came to: the folder that holds it, and what metrics and people are told of it.
+
+    `seconds` by kind of work; `fidelity` of the tree on windows it had not seen, None where nothing can be
+    said; `sentences` by cluster number.
+    """
+
+    folder: str
+    made_ns: int
+    model: str
+    windows: int
+    depth: int
+    leaves: int
+    fidelity: float | None
+    fidelity_training: float
+    seconds: dict[str, float]
+    sentences: dict[str, str]
+
+
+def new_job(folder: Path, job: Job, model: BandModel, reservoir: Reservoir) -> Path:
+    """Write a job for the worker into a folder of its own below `folder`; all of it, or nothing stays.
+
+    OSError as the system gives it; BadInput where the reservoir is emptied meanwhile.
+    """
+    new_folder(folder)
+    path = Path(tempfile.mkdtemp(dir=folder, prefix=JOB_PREFIX))
+    try:
+        reservoir.write(path)
+        write_state(path / _MODEL, model.state())
+        (path / _JOB).write_text(json.dumps(asdict(job)))
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return path
+
+
+def read_job(path: Path) -> tuple[Job, BandModel]:
+    """What `new_job` wrote."""
+    return Job(**_json(path / _JOB)), BandModel.of_state(read_state(path / _MODEL))
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Leave in a job's folder what came of it."""
+    part = path / f"{_RESULT}.part"
+    part.write_text(json.dumps(asdict(result)))
+    part.replace(path / _RESULT)
+
+
+def read_result(path: Path) -> Result:
+    """What `write_result` left; BadInput where there is nothing."""
+    try:
+        return Result(**_json(path / _RESULT))
+    except TypeError as error:
+        raise BadInput(f"{path / _RESULT}: {error}") from None
+
+
+def errors_file(path: Path) -> Path:
+    """Where the worker's complaints go."""
+    return path / _ERRORS
+
+
+def last_error(path: Path) -> str:
+    """The last line of the worker's complaints; empty without one."""
+    try:
+        lines = errors_file(path).read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].removeprefix("error: ")[:500] if lines else ""
+
+
+def tidy_jobs(folder: Path) -> None:
+    """Let go of jobs that a killed agent left."""
+    for path in folder.glob(f"{JOB_PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: {type(found).__name__}, needs an object")
+    return found

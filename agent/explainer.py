@@ -1,0 +1,322 @@
+"""Explanations of a running agent's clusters: what is asked for, one worker process, what came of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..config.schema import Explain
+from ..pipeline.errors import BadInput
+from ..pipeline.frames import Assignment, Verdict, Window
+from .explain_job import (
+    EXPLAIN_FOLDER,
+    REQUEST_FILE,
+    Job,
+    Result,
+    errors_file,
+    last_error,
+    new_job,
+    read_result,
+    tidy_jobs,
+)
+from .explain_schedule import BandKey, ExplainSchedule
+from .explainer_worker import EXIT_REFUSED, ONE_THREAD
+from .labels import Labels
+from .outputs import Output
+from .reports import Reports
+from .reservoir import Reservoir
+
+TURN_SECONDS = 0.2
+CLOSE_SECONDS = 3.0
+MOST_RESERVOIR_BYTES = 512 * 1024 * 1024
+WINDOWS_A_CLUSTER = 4
+WORKER = (sys.executable, "-m", f"{__package__}.explainer_worker")
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a band: `labels` are those in use, by which its model is known at any moment."""
+
+    reservoir: Reservoir
+    labels: Labels
+    novel: set[int]
+
+
+@dataclass(slots=True)
+class _Running:
+    band: BandKey
+    reason: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+    started_seconds: float
+
+
+class Explainer:
+    """Fills reservoirs from the loop, and has a worker refresh a band's explanations from them: on its
+    period, on `ask`, when somebody makes the file `explain/refresh`, and when a verdict becomes `novel`.
+
+    `seen`, `take` and `ask` never wait: they are the loop's. Files and the worker are a thread's. One worker
+    runs at a time; a band that waits for it, or that it is at, takes no other request: that is counted as
+    skipped. A worker that is killed, fails or takes too long costs this one refresh.
+    """
+
+    def __init__(
+        self,
+        settings: Explain,
+        directory: Path,
+        reports: Reports,
+        *,
+        keep_free_bytes: int = 0,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
+        worker: Sequence[str] = WORKER,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._folder = directory / EXPLAIN_FOLDER
+        self._reports = reports
+        self._keep_free_bytes = keep_free_bytes
+        self._monotonic_seconds = monotonic_seconds
+        self._worker = tuple(worker)
+        self._schedule = ExplainSchedule(settings.period_seconds, monotonic_seconds=monotonic_seconds)
+        self._lock = threading.Lock()  # of the schedule
+        self._known: dict[BandKey, _Known] = {}
+        self._without_room: set[BandKey] = set()
+        self._running: _Running | None = None
+        self._made: deque[tuple[BandKey, str, Result]] = deque(maxlen=64)
+        self.newest: dict[BandKey, Result] = {}
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="explainer", daemon=True)
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process that is at work; None while none is."""
+        running = self._running
+        return None if running is None else running.process.pid
+
+    def start(self) -> None:
+        """Begin to refresh; reservoirs may have been filled before."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the worker and let go of what it was at."""
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    # ---- the loop's -----------------------------------------------------------------------------------
+
+    def seen(self, labels: Labels, windows: Sequence[Window], assignments: Sequence[Assignment]) -> None:
+        """Windows of one moment and the labels they were given."""
+        known = self._of(labels)
+        if known is None:
+            return
+        known.labels = labels
+        known.reservoir.measure(labels.geometry)
+        for window, assignment in zip(windows, assignments, strict=True):
+            known.reservoir.add(window, assignment.cluster)
+        self._reports.explanation_windows(labels.node, labels.band, known.reservoir.windows)
+
+    def take(self, item: Output) -> None:
+        """A sink: verdicts that become `novel` ask for a refresh."""
+        if not isinstance(item, Verdict):
+            return
+        known = self._known.get((item.node, item.band))
+        if known is None:
+            return
+        if item.state != "novel":
+            known.novel.discard(item.segment)
+        elif item.segment not in known.novel:
+            known.novel.add(item.segment)
+            self.ask(item.node, item.band, "novel")
+
+    def ask(self, node: str, band: str, reason: str) -> bool:
+        """Want a refresh as soon as the worker is free; False, and counted, where it is skipped."""
+        with self._lock:
+            taken = self._schedule.ask((node, band), reason)
+        if not taken:
+            self._reports.explanation_skipped(node, band, "busy")
+        return taken
+
+    def finished(self) -> list[tuple[BandKey, str, Result]]:
+        """Refreshes that have succeeded since the last call: band, why it was asked for, and what it gave."""
+        found: list[tuple[BandKey, str, Result]] = []
+        while self._made:
+            found.append(self._made.popleft())
+        return found
+
+    def listed(self) -> list[dict[str, object]]:
+        """The newest explanation of each band, as JSON has it; from any thread."""
+        return [
+            {"node": node, "band": band, **asdict(result)}
+            for (node, band), result in sorted(self.newest.copy().items())
+        ]
+
+    def _of(self, labels: Labels) -> _Known | None:
+        band = (labels.node, labels.band)
+        known = self._known.get(band)
+        if known is None and band not in self._without_room:
+            reservoir = Reservoir(self._settings.most_windows)
+            taken_bytes = sum(each.reservoir.size_bytes for each in self._known.values())
+            if self._known and taken_bytes + reservoir.size_bytes > MOST_RESERVOIR_BYTES:
+                self._without_room.add(band)
+                self._reports.bad_input(
+                    f"{labels.node}/{labels.band}: no explanations: reservoirs of {len(self._known)} bands "
+                    f"take {taken_bytes >> 20} MiB; limit: {MOST_RESERVOIR_BYTES >> 20} MiB "
+                    "(explain.most_windows)"
+                )
+                return None
+            known = _Known(reservoir, labels, set())
+            with self._lock:
+                self._known[band] = known
+                self._schedule.know(band)
+        return known
+
+    # ---- the thread's ---------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        tidy_jobs(self._folder)
+        try:
+            while not self._closing.wait(TURN_SECONDS):
+                self.turn()
+        finally:
+            if self._running is not None:
+                self._end(self._running)
+
+    def turn(self) -> None:
+        """Look after the worker, or begin what is due."""
+        if self._running is not None:
+            self._look_after(self._running)
+            return
+        self._look_for_requests()
+        with self._lock:
+            wanted = self._schedule.take()
+        if wanted is not None and not self._begin(*wanted):
+            with self._lock:
+                self._schedule.done(again_soon=True)
+
+    def _look_for_requests(self) -> None:
+        try:
+            (self._folder / REQUEST_FILE).unlink()
+        except OSError:  # most often there is none
+            return
+        for node, band in tuple(self._known):
+            self.ask(node, band, "request")
+
+    def _begin(self, band: BandKey, reason: str) -> bool:
+        """Hand a job to a new worker; False where that cannot be, which is counted."""
+        known = self._known.get(band)
+        labels = None if known is None else known.labels
+        model = None if labels is None else labels.model
+        if known is None or labels is None or model is None or labels.geometry is None:
+            self._reports.explanation_skipped(*band, "warming_up")
+            return False
+        if known.reservoir.windows < WINDOWS_A_CLUSTER * model.cluster_count:
+            self._reports.explanation_skipped(*band, "warming_up")
+            return False
+        bundle = labels.bundle
+        job = Job(
+            node=band[0],
+            band=band[1],
+            bundle=str(bundle.path),
+            bundle_hash=bundle.hash,
+            output=str(self._folder / bundle.name / band[0] / band[1]),
+            cache=str(self._directory),
+            reason=reason,
+        )
+        try:
+            self._require_room(known.reservoir.size_bytes)
+            folder = new_job(self._folder, job, model, known.reservoir)
+        except BadInput as refusal:
+            self._reports.explanation_failed(*band, "refused", str(refusal))
+            return False
+        except OSError as error:
+            self._reports.explanation_failed(*band, "disk", f"{self._folder}: {error.strerror or error}")
+            return False
+        started_seconds = self._monotonic_seconds()
+        try:
+            with errors_file(folder).open("wb") as errors:
+                process = subprocess.Popen(
+                    [*self._worker, str(folder)],
+                    # In the agent's session: where the kernel groups processes by session, a nice value
+                    # counts only within one.
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                    env=os.environ | ONE_THREAD,
+                )
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            message = f"{self._worker[0]}: {error.strerror or error}"
+            self._reports.explanation_failed(*band, "error", message)
+            return False
+        self._running = _Running(band, reason, process, folder, started_seconds)
+        return True
+
+    def _require_room(self, size_bytes: int) -> None:
+        if not self._directory.is_dir():
+            return
+        free_bytes = shutil.disk_usage(self._directory).free
+        if free_bytes < self._keep_free_bytes + size_bytes:
+            needed = (self._keep_free_bytes + size_bytes) >> 20
+            raise BadInput(f"{self._directory}: {free_bytes >> 20} MiB free; limit: {needed} MiB")
+
+    def _look_after(self, running: _Running) -> None:
+        code = running.process.poll()
+        lasted_seconds = self._monotonic_seconds() - running.started_seconds
+        if code is None:
+            if lasted_seconds > self._settings.most_seconds:
+                self._end(running)
+                message = f"after {lasted_seconds:.0f} s; limit: {self._settings.most_seconds:g} s"
+                self._reports.explanation_failed(*running.band, "timeout", message)
+            return
+        if code == 0:
+            self._succeed(running, lasted_seconds)
+        elif code < 0:
+            self._reports.explanation_failed(*running.band, "killed", f"by signal {-code}")
+        else:
+            reason = "refused" if code == EXIT_REFUSED else "error"
+            message = last_error(running.folder) or f"exit code {code}"
+            self._reports.explanation_failed(*running.band, reason, message)
+        self._end(running)
+
+    def _succeed(self, running: _Running, lasted_seconds: float) -> None:
+        try:
+            result = read_result(running.folder)
+        except BadInput as refusal:
+            self._reports.explanation_failed(*running.band, "error", str(refusal))
+            return
+        self.newest[running.band] = result
+        self._made.append((running.band, running.reason, result))
+        self._reports.explanation_made(
+            *running.band,
+            reason=running.reason,
+            made_ns=result.made_ns,
+            seconds={**result.seconds, "all": lasted_seconds},
+            fidelity=result.fidelity,
+            depth=result.depth,
+            windows=result.windows,
+            folder=result.folder,
+        )
+
+    def _end(self, running: _Running) -> None:
+        """The worker is gone after this, and what it was given."""
+        with suppress(OSError):
+            running.process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            running.process.wait(1.0)
+        if running.process.stdin is not None:
+            with suppress(OSError):
+                running.process.stdin.close()
+        shutil.rmtree(running.folder, ignore_errors=True)
+        self._running = None
+        with self._lock:
+            self._schedule.done()

@@ -1,0 +1,199 @@
+"""An explanation as a folder: facts, arrays and figures, there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ..models.tensor_file import write_tensors
+from ..pipeline.durable_file import new_folder, sync
+from ..pipeline.windows import ABOVE_FLOOR_DB, BELOW_FLOOR_DB
+from .attribution_figures import draw_attributions
+from .portrait_figures import draw_portraits
+from .refresh import Explanation
+from .tree_drawing import draw_tree
+
+FACTS, ARRAYS, TREE = "explanation.json", "arrays.safetensors", "tree.svg"
+PORTRAITS, ATTRIBUTIONS = "portraits.png", "attributions.png"
+NEWEST = "newest"
+PART_PREFIX = ".part-"
+VERSION = 1
+KEPT = 2
+
+
+def publish(folder: Path, explanation: Explanation, about: Mapping[str, Any], made_ns: int) -> Path:
+    """Write an explanation into a new folder below `folder`, then point `newest` to it; returns its path.
+
+    Whoever opens `newest` at any moment finds one whole explanation, after a kill or power cut too. The one
+    before stays for those who are reading it, older ones go. `about` are facts of the asker's for the JSON.
+    OSError as the system gives it.
+    """
+    new_folder(folder)
+    part = Path(tempfile.mkdtemp(dir=folder, prefix=PART_PREFIX))
+    try:
+        part.chmod(0o755)
+        _write(part, explanation, {**about, "made_ns": made_ns})
+        for file in part.iterdir():
+            sync(file)
+        sync(part)
+        stamp = datetime.fromtimestamp(made_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
+        final = folder / f"{stamp}-{made_ns % 1_000_000_000:09}"
+        part.rename(final)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    _point(folder, final)
+    tidy(folder)
+    return final
+
+
+def tidy(folder: Path) -> None:
+    """Let go of what a kill left half written, and of all but the newest and the one before it."""
+    newest = newest_of(folder)
+    whole = sorted(
+        (path for path in folder.glob("[0-9]*") if path.is_dir()), key=lambda path: path.stat().st_mtime_ns
+    )
+    old = [path for path in whole if path != newest][: -(KEPT - 1)]
+    for path in [*old, *folder.glob(f"{PART_PREFIX}*")]:
+        shutil.rmtree(path, ignore_errors=True)
+    for link in folder.glob(f".{NEWEST}.*"):
+        link.unlink(missing_ok=True)
+
+
+def newest_of(folder: Path) -> Path | None:
+    """The folder of the newest explanation; None where there is none."""
+    link = folder / NEWEST
+    return link.resolve() if link.is_symlink() and link.is_dir() else None
+
+
+def _point(folder: Path, final: Path) -> None:
+    link = folder / f".{NEWEST}.{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(final.name)
+    link.replace(folder / NEWEST)
+    sync(folder)
+
+
+def _write(folder: Path, explanation: Explanation, about: Mapping[str, Any]) -> None:
+    facts = {"version": VERSION, **about, **_facts(explanation)}
+    (folder / FACTS).write_text(json.dumps(_plain(facts), indent=1, allow_nan=False))
+    write_tensors(folder / ARRAYS, _arrays(explanation))
+    (folder / TREE).write_text(draw_tree(explanation.tree, cluster_names=_cluster_names(explanation)))
+    _save(draw_portraits(explanation.portraits, explanation.pixel), folder / PORTRAITS)
+    span_db = BELOW_FLOOR_DB + ABOVE_FLOOR_DB
+    averages = [(portrait.mean_db + BELOW_FLOOR_DB) / span_db for portrait in explanation.portraits]
+    titles = [
+        f"cluster {portrait.cluster}: average, and mean map of {count} windows"
+        for portrait, count in zip(explanation.portraits, explanation.attributed, strict=True)
+    ]
+    _save(
+        draw_attributions(np.stack(averages).astype(np.float32), explanation.attributions, titles),
+        folder / ATTRIBUTIONS,
+    )
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path)
+
+
+def _cluster_names(explanation: Explanation) -> dict[int, str]:
+    """Leaves go by rows of the centres, people by cluster numbers."""
+    return {index: f"cluster {number}" for index, number in enumerate(explanation.numbers)}
+
+
+def _facts(explanation: Explanation) -> dict[str, Any]:
+    tree, figures = explanation.tree, explanation.tree_figures
+    return {
+        "model": explanation.model,
+        "windows": explanation.windows,
+        "first_ns": explanation.first_ns,
+        "last_ns": explanation.last_ns,
+        "relabelled_ratio": explanation.relabelled,
+        "seconds": explanation.seconds,
+        "tree": {
+            "depth": figures.depth,
+            "leaves": figures.leaves,
+            "fidelity_training": figures.fidelity,
+            "fidelity_held_out": figures.held_out,
+            "weighted_depth": tree.weighted_depth_,
+            "nodes": [
+                {
+                    "depth": node.depth,
+                    "samples": node.samples,
+                    "misassigned": node.misassigned,
+                    "cluster": explanation.numbers[node.centre],
+                }
+                if node.is_leaf
+                else {
+                    "depth": node.depth,
+                    "samples": node.samples,
+                    "misassigned": node.misassigned,
+                    "component": node.feature,
+                    "threshold": node.threshold,
+                    "left": node.left,
+                    "right": node.right,
+                }
+                for node in tree.nodes_
+            ],
+        },
+        "measure_tree": {
+            "depth": explanation.measures.depth_,
+            "leaves": explanation.measures.n_leaves_,
+            "fidelity_training": explanation.measures_fidelity,
+        },
+        "clusters": [
+            {
+                "cluster": portrait.cluster,
+                "windows": portrait.windows,
+                "attributed_windows": count,
+                "sentence": words.sentence,
+                "distinction": words.distinction,
+                "rule": explanation.measures.rule_words(portrait.cluster),
+            }
+            for portrait, words, count in zip(
+                explanation.portraits, explanation.words, explanation.attributed, strict=True
+            )
+        ],
+    }
+
+
+def _arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
+    portraits = explanation.portraits
+    found: dict[str, NDArray[Any]] = {
+        "clusters": np.array([portrait.cluster for portrait in portraits], np.int64),
+        "mean_db": np.stack([portrait.mean_db for portrait in portraits]),
+        "level_db": np.stack([portrait.level_db for portrait in portraits]),
+        "segments": np.stack([portrait.origins.segments for portrait in portraits]),
+        "hours": np.stack([portrait.origins.hours for portrait in portraits]),
+        "all_segments": portraits[0].origins.all_segments,
+        "all_hours": portraits[0].origins.all_hours,
+        "attributions": explanation.attributions,
+    }
+    typical = [portrait.typical_db for portrait in portraits if portrait.typical_db is not None]
+    if len(typical) == len(portraits):
+        found["typical_db"] = np.stack(typical)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no NaN: what is not a number is null."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
