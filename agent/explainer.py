@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,14 +18,12 @@ from .explain_job import (
     REQUEST_FILE,
     Job,
     Result,
-    errors_file,
-    last_error,
     new_job,
     read_result,
     tidy_jobs,
 )
+from .explain_process import WORKER, WorkerProcess
 from .explain_schedule import BandKey, ExplainSchedule
-from .explainer_worker import EXIT_REFUSED, ONE_THREAD
 from .labels import Labels
 from .outputs import Output
 from .reports import Reports
@@ -39,7 +33,6 @@ TURN_SECONDS = 0.2
 CLOSE_SECONDS = 3.0
 MOST_RESERVOIR_BYTES = 512 * 1024 * 1024
 WINDOWS_A_CLUSTER = 4
-WORKER = (sys.executable, "-m", f"{__package__}.explainer_worker")
 
 
 @dataclass(slots=True)
@@ -49,15 +42,6 @@ class _Known:
     reservoir: Reservoir
     labels: Labels
     novel: set[int]
-
-
-@dataclass(slots=True)
-class _Running:
-    band: BandKey
-    reason: str
-    process: subprocess.Popen[bytes]
-    folder: Path
-    started_seconds: float
 
 
 class Explainer:
@@ -90,7 +74,7 @@ class Explainer:
         self._lock = threading.Lock()  # of the schedule
         self._known: dict[BandKey, _Known] = {}
         self._without_room: set[BandKey] = set()
-        self._running: _Running | None = None
+        self._running: WorkerProcess | None = None
         self._made: deque[tuple[BandKey, str, Result]] = deque(maxlen=64)
         self.newest: dict[BandKey, Result] = {}
         self._closing = threading.Event()
@@ -100,7 +84,7 @@ class Explainer:
     def worker_pid(self) -> int | None:
         """The process that is at work; None while none is."""
         running = self._running
-        return None if running is None else running.process.pid
+        return None if running is None else running.pid
 
     def start(self) -> None:
         """Begin to refresh; reservoirs may have been filled before."""
@@ -241,24 +225,14 @@ class Explainer:
         except OSError as error:
             self._reports.explanation_failed(*band, "disk", f"{self._folder}: {error.strerror or error}")
             return False
-        started_seconds = self._monotonic_seconds()
         try:
-            with errors_file(folder).open("wb") as errors:
-                process = subprocess.Popen(
-                    [*self._worker, str(folder)],
-                    # In the agent's session: where the kernel groups processes by session, a nice value
-                    # counts only within one.
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                    env=os.environ | ONE_THREAD,
-                )
+            self._running = WorkerProcess(
+                self._worker, folder, band, reason, started_seconds=self._monotonic_seconds()
+            )
         except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
             message = f"{self._worker[0]}: {error.strerror or error}"
             self._reports.explanation_failed(*band, "error", message)
             return False
-        self._running = _Running(band, reason, process, folder, started_seconds)
         return True
 
     def _require_room(self, size_bytes: int) -> None:
@@ -269,26 +243,20 @@ class Explainer:
             needed = (self._keep_free_bytes + size_bytes) >> 20
             raise BadInput(f"{self._directory}: {free_bytes >> 20} MiB free; limit: {needed} MiB")
 
-    def _look_after(self, running: _Running) -> None:
-        code = running.process.poll()
+    def _look_after(self, running: WorkerProcess) -> None:
         lasted_seconds = self._monotonic_seconds() - running.started_seconds
-        if code is None:
-            if lasted_seconds > self._settings.most_seconds:
-                self._end(running)
-                message = f"after {lasted_seconds:.0f} s; limit: {self._settings.most_seconds:g} s"
-                self._reports.explanation_failed(*running.band, "timeout", message)
-            return
-        if code == 0:
-            self._succeed(running, lasted_seconds)
-        elif code < 0:
-            self._reports.explanation_failed(*running.band, "killed", f"by signal {-code}")
+        if running.is_alive:
+            if lasted_seconds <= self._settings.most_seconds:
+                return
+            message = f"after {lasted_seconds:.0f} s; limit: {self._settings.most_seconds:g} s"
+            self._reports.explanation_failed(*running.band, "timeout", message)
+        elif (failure := running.failure()) is not None:
+            self._reports.explanation_failed(*running.band, *failure)
         else:
-            reason = "refused" if code == EXIT_REFUSED else "error"
-            message = last_error(running.folder) or f"exit code {code}"
-            self._reports.explanation_failed(*running.band, reason, message)
+            self._succeed(running, lasted_seconds)
         self._end(running)
 
-    def _succeed(self, running: _Running, lasted_seconds: float) -> None:
+    def _succeed(self, running: WorkerProcess, lasted_seconds: float) -> None:
         try:
             result = read_result(running.folder)
         except BadInput as refusal:
@@ -307,16 +275,8 @@ class Explainer:
             folder=result.folder,
         )
 
-    def _end(self, running: _Running) -> None:
-        """The worker is gone after this, and what it was given."""
-        with suppress(OSError):
-            running.process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            running.process.wait(1.0)
-        if running.process.stdin is not None:
-            with suppress(OSError):
-                running.process.stdin.close()
-        shutil.rmtree(running.folder, ignore_errors=True)
+    def _end(self, running: WorkerProcess) -> None:
+        running.end()
         self._running = None
         with self._lock:
             self._schedule.done()

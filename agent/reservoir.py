@@ -45,7 +45,7 @@ class Reservoir:
     The newest sixteenth are all there. What leaves them goes on into the rest as long as there is room; then
     one in eight does, in place of one drawn by `seed`, so that older windows thin out exponentially
     (Aggarwal, "On biased reservoir sampling in the presence of stream evolution", VLDB 2006): of 8 segments
-    at 5 rows a second and a stride of 16 rows, 2,048 windows reach back two hours in the mean. A window takes
+    at 5 rows a second and a stride of 16 rows, 2,048 windows are 1.6 hours old in the mean. A window takes
     32 KiB. One thread adds, another writes.
     """
 

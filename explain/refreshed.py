@@ -125,7 +125,7 @@ def _facts(explanation: Explanation) -> dict[str, Any]:
             "depth": figures.depth,
             "leaves": figures.leaves,
             "fidelity_training": figures.fidelity,
-            "fidelity_held_out": figures.held_out,
+            "fidelity": figures.held_out,
             "weighted_depth": tree.weighted_depth_,
             "nodes": [
                 {

@@ -18,7 +18,8 @@ import torch
 from prometheus_client import CollectorRegistry
 
 from bandwatch.agent.explain_job import errors_file, read_job
-from bandwatch.agent.explainer import WORKER, Explainer
+from bandwatch.agent.explain_process import WORKER
+from bandwatch.agent.explainer import Explainer
 from bandwatch.agent.explainer_worker import NICE
 from bandwatch.agent.labels import Labels
 from bandwatch.agent.logs import open_log
@@ -157,7 +158,7 @@ def test_a_killed_worker_costs_one_refresh_and_the_next_is_published_whole(bench
         assert (newest / figure).stat().st_size > 1000
 
     assert one.value("tree_depth") == facts["tree"]["depth"]
-    assert one.value("tree_fidelity_ratio") == facts["tree"]["fidelity_held_out"]
+    assert one.value("tree_fidelity_ratio") == facts["tree"]["fidelity"]
     for kind in ("tree", "portraits", "attributions"):
         when = one.value("explanation_last_success_timestamp_seconds", kind=kind)
         assert when == pytest.approx(facts["made_ns"] / 1e9)
