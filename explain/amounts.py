@@ -44,9 +44,8 @@ def amount(value: float, unit: str, resolution: float = 0.0) -> str:
     """
     if unit in _SCALES:
         # Rounding first: 999.7 Hz are 1 kHz.
-        value = rounded(value, resolution)
-        scale, name = _scale_of(abs(value), unit)
-        return f"{_plain(value / scale)} {name}"
+        scale, name = _scale_of(abs(rounded(value, resolution)), unit)
+        return f"{_plain(rounded(value / scale, resolution / scale))} {name}"
     if unit == "dB":
         return f"{_plain(round(value / DB_STEP) * DB_STEP)} dB"
     if unit == "ratio":

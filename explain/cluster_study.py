@@ -64,7 +64,10 @@ def study_clusters(
     """
     name = f"{geometry.node}/{geometry.band}"
     if len(windows) < FEWEST_WINDOWS:
-        raise BadInput(f"{name}: {len(windows)} windows, a report needs at least {FEWEST_WINDOWS}")
+        raise BadInput(
+            f"{name}: {len(windows)} windows, a report needs at least {FEWEST_WINDOWS}; "
+            "a smaller stride gives more"
+        )
     on_step(STEPS[0])
     features = np.concatenate([bundle.embed(batch) for batch in windows.batches()])
     model = bundle.band_model(geometry.node, geometry.band)

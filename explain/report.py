@@ -111,8 +111,8 @@ def _figures_of_trust(study: ClusterStudy) -> list[tuple[str, str]]:
         ),
         (
             "components",
-            f"{components.components_for(0.85)} explain 85 % of the variance, {components.components} are "
-            f"kept ({percent(components.kept_variance)}); trustworthiness "
+            f"85 % of the variance is in the first {components.components_for(0.85)}, "
+            f"{components.components} are kept ({percent(components.kept_variance)}); trustworthiness "
             f"{components.kept.trustworthiness:.2f} (1 is best)",
         ),
         (

@@ -74,8 +74,8 @@ def _components(study: ClusterStudy) -> ReportFigure:
         "points_map": found.points_map,
     }
     caption = (
-        f"What the principal components keep. (a) {found.components_for(0.85)} components explain 85 % of "
-        f"the variance of the encoder's features; {found.components} are kept. (b, c) Windows that lie "
+        f"What the principal components keep. (a) 85 % of the variance of the encoder's features is in "
+        f"the first {found.components_for(0.85)}; {found.components} are kept. (b, c) Windows that lie "
         "together look alike to the encoder; one colour is one cluster, its average spectrogram upon its "
         "middle. Look whether the coloured groups are the same in both maps: then the components lose "
         "nothing that matters. How far groups are apart on a map, and which is above, says nothing."

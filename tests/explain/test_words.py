@@ -262,6 +262,7 @@ def test_numbers_read_as_people_write_them():
     assert amount(5437.0, "Hz", 187.5) == "5.4 kHz"
     assert amount(999.7, "Hz") == "1 kHz"
     assert amount(300.0, "s") == "5 min"
+    assert amount(120_000.0, "s") == "33 h"  # rounded as hours, not as seconds
     assert amount(-1.2, "dB") == "−1 dB"
     assert amount(0.0, "Hz") == "0 Hz"
     assert between(0.2, 1.0, "s") == "between 200 ms and 1 s"
