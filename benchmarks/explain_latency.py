@@ -4,9 +4,10 @@
 
 Two agents as they ship, side by side, hear the same rows of 1024 bins from one publisher through TCP: one
 with explanations, one without. In turn, for `--seconds` each, the first is asked for one refresh after
-another, and then for none; both have their latencies (from a row's end to its verdict) taken from `/metrics`.
-What counts is the p99 of a refreshing agent against its own without, and against the other's in the same
-seconds. Quantiles are interpolated within the histogram's buckets: finer differences are not seen.
+another (for longer where not one is done by then), and then for none; both have their latencies (from a
+row's end to its verdict) taken from `/metrics`. What counts is the p99 of a refreshing agent against its own
+without, and against the other's in the same seconds. Quantiles are interpolated within the histogram's
+buckets: finer differences are not seen.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from bandwatch.pipeline.simulator import Simulator
 
 NODE, BAND = "simulated", "srd-868"
 NS_PER_S = 1_000_000_000
+PATIENCE_SECONDS = 600.0
 SETTINGS = """
 node: {{name: agent}}
 bands:
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=40.0, help="rows a second")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each half of a round")
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--windows", type=int, default=1024, help="in the reservoir before it begins")
     parser.add_argument("--publish", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.publish:
@@ -63,6 +66,7 @@ def main() -> None:
     try:
         for agent in agents.values():
             agent.wait_for_rows()
+        agents["explained"].wait_for_windows(options.windows)
         _measure(agents, options.seconds, options.rounds)
     finally:
         for process in (publisher, *(agent.process for agent in agents.values())):
@@ -102,6 +106,10 @@ class _Agent:
             time.sleep(0.2)
         raise SystemExit("no verdict in two minutes")
 
+    def wait_for_windows(self, count: int) -> None:
+        while self._sum("bandwatch_explanation_windows") < count:
+            time.sleep(0.5)
+
     def latencies(self) -> Counts:
         """Verdicts so far that came within each of the buckets' seconds."""
         return {
@@ -111,11 +119,14 @@ class _Agent:
         }
 
     def made(self) -> float:
-        return sum(value for name, _, value in self._samples() if name == "bandwatch_explanations_made_total")
+        return self._sum("bandwatch_explanations_made_total")
 
     def ask(self) -> None:
         (self.folder / "explain").mkdir(exist_ok=True)
         (self.folder / "explain" / "refresh").touch()
+
+    def _sum(self, name: str) -> float:
+        return sum(value for found, _, value in self._samples() if found == name)
 
     def _samples(self) -> list[tuple[str, dict[str, str], float]]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
@@ -131,9 +142,12 @@ def _measure(agents: dict[str, _Agent], seconds: float, rounds: int) -> None:
         for refreshing in (True, False):
             before = {name: agent.latencies() for name, agent in agents.items()}
             made_before, ends = agents["explained"].made(), time.monotonic() + seconds
+            patience_ends = ends + PATIENCE_SECONDS
             while time.monotonic() < ends:
                 if refreshing:
                     agents["explained"].ask()
+                    if agents["explained"].made() == made_before and time.monotonic() < patience_ends:
+                        ends = max(ends, time.monotonic() + 1.0)
                 time.sleep(0.5)
             for name, agent in agents.items():
                 more = {edge: count - before[name][edge] for edge, count in agent.latencies().items()}
