@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..explain.published import FACTS
 from ..models.activity import BandModel
 from ..pipeline.durable_file import new_folder
 from ..pipeline.errors import BadInput
@@ -54,6 +55,16 @@ class Result:
     sentences: dict[str, str]
 
 
+def no_room(directory: Path, needed_bytes: int) -> str | None:
+    """Why there is no room for so much on a disk; None where there is, or no such folder yet."""
+    if not directory.is_dir():
+        return None
+    free_bytes = shutil.disk_usage(directory).free
+    if free_bytes >= needed_bytes:
+        return None
+    return f"{directory}: {free_bytes >> 20} MiB free; limit: {needed_bytes >> 20} MiB"
+
+
 def new_job(folder: Path, job: Job, model: BandModel, reservoir: Reservoir) -> Path:
     """Write a job for the worker into a folder of its own below `folder`; all of it, or nothing stays.
 
@@ -74,6 +85,27 @@ def new_job(folder: Path, job: Job, model: BandModel, reservoir: Reservoir) -> P
 def read_job(path: Path) -> tuple[Job, BandModel]:
     """What `new_job` wrote."""
     return Job(**_json(path / _JOB)), BandModel.of_state(read_state(path / _MODEL))
+
+
+def result_of(published: Path) -> Result:
+    """What a published explanation says; BadInput where it is not one."""
+    facts = _json(published / FACTS)
+    try:
+        tree = facts["tree"]
+        return Result(
+            folder=str(published),
+            made_ns=int(facts["made_ns"]),
+            model=facts["model"],
+            windows=facts["windows"],
+            depth=tree["depth"],
+            leaves=tree["leaves"],
+            fidelity=tree["fidelity"],
+            fidelity_training=tree["fidelity_training"],
+            seconds=facts["seconds"],
+            sentences={str(each["cluster"]): each["sentence"] for each in facts["clusters"]},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{published / FACTS}: not an explanation: {error!r}") from None
 
 
 def write_result(path: Path, result: Result) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections import deque
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..config.schema import Explain
+from ..explain.published import newest_of
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Assignment, Verdict, Window
 from .explain_job import (
@@ -19,7 +19,9 @@ from .explain_job import (
     Job,
     Result,
     new_job,
+    no_room,
     read_result,
+    result_of,
     tidy_jobs,
 )
 from .explain_process import WORKER, WorkerProcess
@@ -77,6 +79,7 @@ class Explainer:
         self._running: WorkerProcess | None = None
         self._made: deque[tuple[BandKey, str, Result]] = deque(maxlen=64)
         self.newest: dict[BandKey, Result] = {}
+        self._looked_up: set[BandKey] = set()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="explainer", daemon=True)
 
@@ -180,6 +183,7 @@ class Explainer:
         if self._running is not None:
             self._look_after(self._running)
             return
+        self._recall()
         self._look_for_requests()
         with self._lock:
             wanted = self._schedule.take()
@@ -212,12 +216,15 @@ class Explainer:
             band=band[1],
             bundle=str(bundle.path),
             bundle_hash=bundle.hash,
-            output=str(self._folder / bundle.name / band[0] / band[1]),
+            output=str(self._output(band, labels)),
             cache=str(self._directory),
             reason=reason,
         )
+        needed_bytes = self._keep_free_bytes + known.reservoir.size_bytes
         try:
-            self._require_room(known.reservoir.size_bytes)
+            if (refusal := no_room(self._directory, needed_bytes)) is not None:
+                self._reports.explanation_failed(*band, "disk", refusal)
+                return False
             folder = new_job(self._folder, job, model, known.reservoir)
         except BadInput as refusal:
             self._reports.explanation_failed(*band, "refused", str(refusal))
@@ -235,13 +242,27 @@ class Explainer:
             return False
         return True
 
-    def _require_room(self, size_bytes: int) -> None:
-        if not self._directory.is_dir():
-            return
-        free_bytes = shutil.disk_usage(self._directory).free
-        if free_bytes < self._keep_free_bytes + size_bytes:
-            needed = (self._keep_free_bytes + size_bytes) >> 20
-            raise BadInput(f"{self._directory}: {free_bytes >> 20} MiB free; limit: {needed} MiB")
+    def _output(self, band: BandKey, labels: Labels) -> Path:
+        return self._folder / labels.bundle.name / band[0] / band[1]
+
+    def _recall(self) -> None:
+        """What was published before the start is the newest of its band until there is a newer one."""
+        for band, known in tuple(self._known.items()):
+            if band in self._looked_up:
+                continue
+            self._looked_up.add(band)
+            published = newest_of(self._output(band, known.labels))
+            if published is None:
+                continue
+            try:
+                result = result_of(published)
+            except BadInput as refusal:
+                self._reports.bad_input(str(refusal))
+                continue
+            self.newest[band] = result
+            self._reports.explanation_found(
+                *band, made_ns=result.made_ns, fidelity=result.fidelity, depth=result.depth
+            )
 
     def _look_after(self, running: WorkerProcess) -> None:
         lasted_seconds = self._monotonic_seconds() - running.started_seconds

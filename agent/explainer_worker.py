@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..pipeline.errors import BadInput
-from .explain_job import Result, read_job, write_result
+from .explain_job import Result, read_job, result_of, write_result
 
 if TYPE_CHECKING:
     from ..models.bundle import Bundle
@@ -70,22 +70,9 @@ def work(folder: Path) -> Result:
         encoder,
         bundle.embed,
     )
-    made_ns = time.time_ns()
     about = {name: value for name, value in asdict(job).items() if name not in ("output", "cache")}
-    published = publish(Path(job.output), explanation, about, made_ns)
-    figures = explanation.tree_figures
-    result = Result(
-        folder=str(published),
-        made_ns=made_ns,
-        model=explanation.model,
-        windows=explanation.windows,
-        depth=figures.depth,
-        leaves=figures.leaves,
-        fidelity=None if figures.held_out != figures.held_out else figures.held_out,
-        fidelity_training=figures.fidelity,
-        seconds=explanation.seconds,
-        sentences={str(words.cluster): words.sentence for words in explanation.words},
-    )
+    published = publish(Path(job.output), explanation, about, time.time_ns())
+    result = result_of(published)
     write_result(folder, result)
     return result
 

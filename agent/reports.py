@@ -122,14 +122,10 @@ class Reports:
         folder: str,
     ) -> None:
         """Explanations were refreshed; `seconds` by kind and of `all`; `fidelity` on unseen windows."""
-        metrics, at = self._metrics, (node, band)
-        for kind in EXPLANATION_KINDS:
-            metrics.gauge("explanation_last_success_timestamp_seconds").labels(*at, kind).set(made_ns / 1e9)
+        self.explanation_found(node, band, made_ns=made_ns, fidelity=fidelity, depth=depth)
         for kind in (*EXPLANATION_KINDS, "all"):
-            metrics.gauge("explanation_duration_seconds").labels(*at, kind).set(seconds[kind])
-        metrics.gauge("tree_fidelity_ratio").labels(*at).set(math.nan if fidelity is None else fidelity)
-        metrics.gauge("tree_depth").labels(*at).set(depth)
-        metrics.counter("explanations_made_total").labels(*at).inc()
+            self._metrics.gauge("explanation_duration_seconds").labels(node, band, kind).set(seconds[kind])
+        self._metrics.counter("explanations_made_total").labels(node, band).inc()
         self._log.info(
             "clusters explained",
             node=node,
@@ -141,6 +137,16 @@ class Reports:
             seconds=round(seconds["all"], 2),
             folder=folder,
         )
+
+    def explanation_found(
+        self, node: str, band: str, *, made_ns: int, fidelity: float | None, depth: int
+    ) -> None:
+        """A band's newest explanation is this one, made now or before the start."""
+        metrics, at = self._metrics, (node, band)
+        for kind in EXPLANATION_KINDS:
+            metrics.gauge("explanation_last_success_timestamp_seconds").labels(*at, kind).set(made_ns / 1e9)
+        metrics.gauge("tree_fidelity_ratio").labels(*at).set(math.nan if fidelity is None else fidelity)
+        metrics.gauge("tree_depth").labels(*at).set(depth)
 
     def explanation_skipped(self, node: str, band: str, reason: str) -> None:
         """A refresh was asked for and will not be made."""

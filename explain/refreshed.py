@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,15 +20,13 @@ from ..pipeline.durable_file import new_folder, sync
 from ..pipeline.windows import ABOVE_FLOOR_DB, BELOW_FLOOR_DB
 from .attribution_figures import draw_attributions
 from .portrait_figures import draw_portraits
+from .published import FACTS, PART_PREFIX, point_to, tidy
 from .refresh import Explanation
 from .tree_drawing import draw_tree
 
-FACTS, ARRAYS, TREE = "explanation.json", "arrays.safetensors", "tree.svg"
+ARRAYS, TREE = "arrays.safetensors", "tree.svg"
 PORTRAITS, ATTRIBUTIONS = "portraits.png", "attributions.png"
-NEWEST = "newest"
-PART_PREFIX = ".part-"
 VERSION = 1
-KEPT = 2
 
 
 def publish(folder: Path, explanation: Explanation, about: Mapping[str, Any], made_ns: int) -> Path:
@@ -53,36 +50,9 @@ def publish(folder: Path, explanation: Explanation, about: Mapping[str, Any], ma
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    _point(folder, final)
+    point_to(folder, final)
     tidy(folder)
     return final
-
-
-def tidy(folder: Path) -> None:
-    """Let go of what a kill left half written, and of all but the newest and the one before it."""
-    newest = newest_of(folder)
-    whole = sorted(
-        (path for path in folder.glob("[0-9]*") if path.is_dir()), key=lambda path: path.stat().st_mtime_ns
-    )
-    old = [path for path in whole if path != newest][: -(KEPT - 1)]
-    for path in [*old, *folder.glob(f"{PART_PREFIX}*")]:
-        shutil.rmtree(path, ignore_errors=True)
-    for link in folder.glob(f".{NEWEST}.*"):
-        link.unlink(missing_ok=True)
-
-
-def newest_of(folder: Path) -> Path | None:
-    """The folder of the newest explanation; None where there is none."""
-    link = folder / NEWEST
-    return link.resolve() if link.is_symlink() and link.is_dir() else None
-
-
-def _point(folder: Path, final: Path) -> None:
-    link = folder / f".{NEWEST}.{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(final.name)
-    link.replace(folder / NEWEST)
-    sync(folder)
 
 
 def _write(folder: Path, explanation: Explanation, about: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ from bandwatch.agent.reservoir import read_windows
 from bandwatch.agent.routes import Routes
 from bandwatch.agent.telemetry import Telemetry
 from bandwatch.config.schema import Explain, Models, Settings
-from bandwatch.explain.refreshed import newest_of, tidy
+from bandwatch.explain.published import newest_of, tidy
 from bandwatch.models.bundle import Bundle, write_bundle
 from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
 from bandwatch.models.tensor_file import read_arrays
@@ -165,6 +165,11 @@ def test_a_killed_worker_costs_one_refresh_and_the_next_is_published_whole(bench
     ((band, reason, result),) = one.explainer.finished()
     assert (band, reason, result.folder) == (BAND, "novel", str(newest))
     assert one.explainer.listed()[0]["model"] == model.name
+
+    again = bench()  # after a restart
+    again.explainer.turn()
+    assert [each["folder"] for each in again.explainer.listed()] == [str(newest)]
+    assert again.value("tree_depth") == facts["tree"]["depth"]
 
 
 def test_requests_while_the_worker_is_at_it_are_counted_as_skipped(bench):
