@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 FIRST_SECONDS = 300.0
 AGAIN_SECONDS = 60.0
+NOVEL, REQUEST, PERIOD = "novel", "request", "period"
 
 BandKey = tuple[str, str]
 
@@ -15,7 +16,8 @@ class ExplainSchedule:
     """Which band is next, and why. A band that waits or is being refreshed refuses another request.
 
     Each band is due five minutes after it came (or a period, if that is shorter), then on a raster of its
-    period, which does not shift however long a refresh takes or when it was asked for. Safe to call from
+    period, which does not shift however long a refresh takes or when it was asked for. People are served at
+    once; verdicts, which may come and go, not within a minute of the band's last refresh. Safe to call from
     several threads only under the caller's lock.
     """
 
@@ -25,6 +27,7 @@ class ExplainSchedule:
         self._period_seconds = period_seconds
         self._monotonic_seconds = monotonic_seconds
         self._due_seconds: dict[BandKey, float] = {}
+        self._begun_seconds: dict[BandKey, float] = {}
         self._asked: dict[BandKey, str] = {}
         self.busy: BandKey | None = None
 
@@ -50,16 +53,18 @@ class ExplainSchedule:
         if self.busy is not None:
             return None
         now_seconds = self._monotonic_seconds()
-        if self._asked:
-            band, reason = next(iter(self._asked.items()))
+        asked = next((each for each in self._asked.items() if self._may_now(*each, now_seconds)), None)
+        if asked is not None:
+            band, reason = asked
             del self._asked[band]
         else:
             band = min(self._due_seconds, key=self._due_seconds.__getitem__, default=None)
             if band is None or self._due_seconds[band] > now_seconds:
                 return None
-            reason = "period"
+            reason = PERIOD
             periods = (now_seconds - self._due_seconds[band]) // self._period_seconds + 1
             self._due_seconds[band] += periods * self._period_seconds
+        self._begun_seconds[band] = now_seconds
         self.busy = band
         return band, reason
 
@@ -69,3 +74,7 @@ class ExplainSchedule:
             soon_seconds = self._monotonic_seconds() + min(AGAIN_SECONDS, self._period_seconds)
             self._due_seconds[self.busy] = min(self._due_seconds[self.busy], soon_seconds)
         self.busy = None
+
+    def _may_now(self, band: BandKey, reason: str, now_seconds: float) -> bool:
+        begun_seconds = self._begun_seconds.get(band)
+        return begun_seconds is None or reason != NOVEL or now_seconds >= begun_seconds + AGAIN_SECONDS

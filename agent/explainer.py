@@ -25,7 +25,7 @@ from .explain_job import (
     tidy_jobs,
 )
 from .explain_process import WORKER, WorkerProcess
-from .explain_schedule import BandKey, ExplainSchedule
+from .explain_schedule import NOVEL, REQUEST, BandKey, ExplainSchedule
 from .labels import Labels
 from .outputs import Output
 from .reports import Reports
@@ -123,7 +123,7 @@ class Explainer:
             known.novel.discard(item.segment)
         elif item.segment not in known.novel:
             known.novel.add(item.segment)
-            self.ask(item.node, item.band, "novel")
+            self.ask(item.node, item.band, NOVEL)
 
     def ask(self, node: str, band: str, reason: str) -> bool:
         """Want a refresh as soon as the worker is free; False, and counted, where it is skipped."""
@@ -197,7 +197,7 @@ class Explainer:
         except OSError:  # most often there is none
             return
         for node, band in tuple(self._known):
-            self.ask(node, band, "request")
+            self.ask(node, band, REQUEST)
 
     def _begin(self, band: BandKey, reason: str) -> bool:
         """Hand a job to a new worker; False where that cannot be, which is counted."""

@@ -70,3 +70,22 @@ def test_what_could_not_be_explained_yet_is_tried_again_in_a_minute():
     schedule.done()
     clock.seconds += 3000
     assert schedule.take() is None
+
+
+def test_verdicts_that_come_and_go_are_served_once_a_minute_and_people_at_once():
+    clock = Clock()
+    schedule = ExplainSchedule(3600, monotonic_seconds=clock)
+    schedule.know(ONE)
+    served = []
+    for second in range(200):
+        schedule.ask(ONE, "novel")
+        if schedule.take() is not None:
+            served.append(second)
+            schedule.done()
+        clock.seconds += 1
+    assert served == [0, 60, 120, 180]
+    waiting = ExplainSchedule(3600, monotonic_seconds=clock)
+    for _ in range(2):
+        assert waiting.ask(ONE, "request")
+        assert waiting.take() == (ONE, "request")
+        waiting.done()
