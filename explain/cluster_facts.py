@@ -66,14 +66,15 @@ def facts_of_clusters(
     explainer: GuidedBackprop,
     *,
     seed: int = 0,
-    on_cluster: Callable[[], None] = lambda: None,
+    on_cluster: Callable[[int], None] = lambda _: None,
 ) -> tuple[ClusterFacts, ...]:
-    """Of every cluster that has windows, in the order of their numbers."""
+    """Of every cluster that has windows, by number; `on_cluster` hears each as it begins."""
     typicals = typical_windows(measured)
     portraits = _portraits(assigned, model)
     places = {int(number): place for place, number in enumerate(model.clusters)}
     found: list[ClusterFacts] = []
     for number, typical in typicals.items():
+        on_cluster(number)
         own = np.flatnonzero(assigned.clusters == number)
         drawn = own
         if len(own) > MOST_ATTRIBUTED:
@@ -99,7 +100,6 @@ def facts_of_clusters(
                 ),
             )
         )
-        on_cluster()
     return tuple(found)
 
 

@@ -55,12 +55,13 @@ def study_clusters(
     seed: int = 0,
     stride_rows: int = 128,
     on_step: Callable[[str], None] = lambda _: None,
+    on_cluster: Callable[[int], None] = lambda _: None,
 ) -> ClusterStudy:
     """Study the windows of one band, whose rows last `row_seconds`, by a bundle's encoder.
 
     The band model is the bundle's where that has one for this band, measured alike; else it is fitted on
-    these windows. The same seed gives the same study. `on_step` hears each of `STEPS` as it begins. Raises
-    BadInput for fewer than 16 windows.
+    these windows. The same seed gives the same study. `on_step` hears each of `STEPS`, `on_cluster` each
+    cluster as it begins. Raises BadInput for fewer than 16 windows.
     """
     name = f"{geometry.node}/{geometry.band}"
     if len(windows) < FEWEST_WINDOWS:
@@ -109,7 +110,15 @@ def study_clusters(
         trees=trees,
         changes=changes,
         components=components,
-        clusters=facts_of_clusters(assigned, measured, model, trees, _explainer(bundle, model), seed=seed),
+        clusters=facts_of_clusters(
+            assigned,
+            measured,
+            model,
+            trees,
+            _explainer(bundle, model),
+            seed=seed,
+            on_cluster=on_cluster,
+        ),
     )
 
 

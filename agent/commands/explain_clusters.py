@@ -136,6 +136,7 @@ def _study(
         seed=seed,
         stride_rows=stride,
         on_step=on_step,
+        on_cluster=lambda number: progress.update(task, description=f"{name}: explaining cluster {number}"),
     )
     progress.update(task, completed=len(STEPS))
     return study

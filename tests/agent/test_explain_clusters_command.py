@@ -93,3 +93,7 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(bandwatch, tmp_path, 
     assert error.strip().startswith("error: ")
     assert "\n" not in error.strip()
     assert not out.exists()
+
+
+def test_help_has_an_example(bandwatch):
+    assert "Example: bandwatch explain clusters" in bandwatch("explain", "clusters", "--help")[1]
