@@ -170,7 +170,9 @@ def _figure(name: str, figure: Figure, caption: str, arrays: Mapping[str, NDArra
     drawn, picture, data = io.BytesIO(), io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", facecolor="white", dpi=_DOTS_PER_INCH)
     # Spectrograms are noise to the compressor: a palette makes a report a third as large.
-    Image.open(drawn).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(picture, "png")
+    # Spread over all colours, so that those which are rare, as in a colour bar, do not merge.
+    colours = Image.open(drawn).convert("RGB")
+    colours.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(picture, "png")
     named: dict[str, Any] = dict(arrays)
     np.savez_compressed(data, **named)
     return ReportFigure(name, picture.getvalue(), caption, name.rsplit(".", 1)[0] + ".npz", data.getvalue())
