@@ -21,7 +21,6 @@ from .encoder_weights import Weights, expected_shapes, read_weights, write_weigh
 from .engine import Engine, open_engine
 from .head import HEAD_FILE, Head
 from .manifest import MANIFEST_FILE, Manifest, read_manifest
-from .measures import MEASURES_FILE, Measures
 from .tensor_file import sha256_of, write_atomically
 from .training_curves import CURVES_FILE, TrainingCurves
 
@@ -45,19 +44,11 @@ class Bundle:
     """A loaded bundle. `hash` is the SHA-256 of its manifest, in hex, and so of everything in it; `name` is
     the first 12 digits."""
 
-    def __init__(
-        self,
-        path: Path,
-        manifest: Manifest,
-        sha256: str,
-        engine: Engine,
-        measures: Measures | None = None,
-    ) -> None:
+    def __init__(self, path: Path, manifest: Manifest, sha256: str, engine: Engine) -> None:
         self.path = path
         self.manifest = manifest
         self.hash = sha256
         self.engine = engine
-        self.measures = measures
 
     @classmethod
     def load(
@@ -84,8 +75,7 @@ class Bundle:
         engine = open_engine(
             weights, manifest.width, device=device, cache_directory=cache_directory, threads=threads
         )
-        measures = Measures.load(path / MEASURES_FILE) if MEASURES_FILE in manifest.parts else None
-        return cls(path, manifest, sha256_of(path / MANIFEST_FILE), engine, measures)
+        return cls(path, manifest, sha256_of(path / MANIFEST_FILE), engine)
 
     @property
     def name(self) -> str:
@@ -98,9 +88,8 @@ class Bundle:
 
     @property
     def dimensions(self) -> int:
-        """Features of a window: the encoder's, and after them its hand-made ones where the bundle has
-        `measures`."""
-        return self.manifest.dimensions + (self.measures.dimensions if self.measures else 0)
+        """Features of a window."""
+        return self.manifest.dimensions
 
     def embed(self, windows: Float32) -> Float32:
         """The features of windows.
@@ -117,11 +106,7 @@ class Bundle:
             least, most = float(windows.min()), float(windows.max())
             if not (least >= 0 and most <= 1):  # so that NaN fails, too
                 raise BadInput(f"windows hold values from {least:g} to {most:g}, needs 0 to 1")
-        whole = np.ascontiguousarray(windows, dtype=np.float32)
-        features = self.engine.embed(whole)
-        if self.measures is None:
-            return features
-        return np.concatenate([features, self.measures.features(whole)], axis=1)
+        return self.engine.embed(np.ascontiguousarray(windows, dtype=np.float32))
 
     def band_model(self, node: str, band: str) -> BandModel | None:
         """The model of a band's activity, or None if the bundle has none."""
@@ -132,7 +117,7 @@ class Bundle:
         if model.projection.dimensions != self.dimensions:
             raise BadInput(
                 f"bundle {self.path}: the model of {node}/{band} takes {model.projection.dimensions} "
-                f"features, the bundle gives {self.dimensions}"
+                f"features, the encoder gives {self.dimensions}"
             )
         return model
 
@@ -140,7 +125,7 @@ class Bundle:
         """The head over the encoder that names the training's clusters, or None if the bundle has none."""
         if HEAD_FILE not in self.manifest.parts:
             return None
-        return Head.load(self.part(HEAD_FILE), self.manifest.dimensions)
+        return Head.load(self.part(HEAD_FILE), self.dimensions)
 
     def curves(self) -> TrainingCurves | None:
         """What the epochs of the encoder's training came to, or None if the bundle does not say."""

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from ..pipeline.frames import Float32, read_only
 from .bundle import Bundle
 from .evaluated_windows import EvaluatedWindows
-from .measures import FARTHEST_DEVIATIONS, graded, standard
 from .window_features import FEATURES, window_features
 
 PIXEL_COMPONENTS = 128
 PIXEL_PCA_WINDOWS = 2048
+FARTHEST_DEVIATIONS = 5.0
+_COUNTED = frozenset({"rows", "bins", "count"})
 
 OnWindows = Callable[[int], None]
 
@@ -45,8 +46,8 @@ class Representation:
 
 
 def encoded(windows: EvaluatedWindows, bundle: Bundle, on_windows: OnWindows = lambda _: None) -> Float32:
-    """The features of a bundle, [n, dimensions]."""
-    return _by_batch(windows, bundle.embed, bundle.dimensions, on_windows)
+    """The features of a bundle's encoder, [n, dimensions]."""
+    return _by_batch(windows, bundle.engine.embed, bundle.dimensions, on_windows)
 
 
 def untrained(
@@ -75,9 +76,13 @@ def comparable(features: Float32) -> Float32:
 
     Counts and lengths as logarithms first: from one burst to two is as far as from ten to twenty.
     """
-    mean, deviation = standard(features)
-    away = (graded(features) - mean) / deviation
-    return np.clip(away, -FARTHEST_DEVIATIONS, FARTHEST_DEVIATIONS).astype(np.float32)
+    made = features.astype(np.float64)
+    for column, feature in enumerate(FEATURES):
+        if feature.unit in _COUNTED:
+            made[:, column] = np.sign(made[:, column]) * np.log1p(np.abs(made[:, column]))
+    deviation = made.std(axis=0)
+    made = (made - made.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    return np.clip(made, -FARTHEST_DEVIATIONS, FARTHEST_DEVIATIONS).astype(np.float32)
 
 
 def together(*parts: Float32) -> Float32:
