@@ -9,10 +9,11 @@ nearest neighbours, and NMI with the segment; at the end the medians over the sc
 (trainings of several seeds) each is run in turn, and their medians are printed. About five minutes of
 processor a bundle; `--rows 20000` for a first look.
 
-    python benchmarks/clusters_held_out.py --iq --scenes default logatec --rows 6000
+    python benchmarks/clusters_held_out.py --iq --scenes default logatec --rows 6000 --times 3
 
 The same from samples, four recordings of 1 GB a scene: their rows last as long as the reader makes them, so
-the truth is of emissions (docs/evaluate.md), and windows are cut every 32 rows, as there are few.
+the truth is of emissions (docs/evaluate.md), and windows are cut every 32 rows, as there are few. `--times`
+does it again with recordings of other seeds; the medians are printed.
 """
 
 from __future__ import annotations
@@ -45,15 +46,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=66_000, help="of a scene")
     parser.add_argument("--scenes", nargs="+", default=SCENES, choices=SCENES)
     parser.add_argument("--iq", action="store_true", help="write samples, and let them become rows again")
+    parser.add_argument("--times", type=int, default=1, help="with other seeds each time")
     options = parser.parse_args()
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for scene in options.scenes:
-        with tempfile.TemporaryDirectory() as scratch:
-            recordings = simulated(Path(scratch), scene, options.rows, options.iq)
-            for bundle in options.bundle:
-                for name, figures in evaluated(Path(scratch), recordings, bundle, options.iq).items():
-                    found.setdefault(scene, {}).setdefault(name, []).append(figures)
-        show(f"{scene}, {len(recordings)} recordings", found[scene])
+        for time in range(options.times):
+            with tempfile.TemporaryDirectory() as scratch:
+                recordings = simulated(Path(scratch), scene, options.rows, options.iq, time)
+                for bundle in options.bundle:
+                    for name, figures in evaluated(Path(scratch), recordings, bundle, options.iq).items():
+                        found.setdefault(scene, {}).setdefault(name, []).append(figures)
+            show(f"{scene}, {time + 1} times {len(recordings)} recordings", found[scene])
     over_scenes: dict[str, list[dict[str, Any]]] = {}
     for models in found.values():
         for name, figures in models.items():
@@ -61,12 +64,13 @@ def main() -> None:
     show(f"medians over {', '.join(found)}", over_scenes)
 
 
-def simulated(scratch: Path, scene: str, rows: int, iq: bool) -> list[tuple[Path, Path]]:
+def simulated(scratch: Path, scene: str, rows: int, iq: bool, time: int) -> list[tuple[Path, Path]]:
     """Recordings and what their windows show: one of a scene, or twelve bands of a sixth of the rows each."""
-    seeds = [HELD_OUT_DEFAULT + 1 + number for number in range(RECORDINGS_OF_SAMPLES if iq else 1)]
+    first, count = HELD_OUT_DEFAULT + 1, RECORDINGS_OF_SAMPLES if iq else 1
     if scene in ("varied", "broad"):
-        seeds = [HELD_OUT_VARIED + number for number in range(HELD_OUT_VARIED_BANDS)]
+        first, count = HELD_OUT_VARIED, HELD_OUT_VARIED_BANDS
         rows //= 6
+    seeds = range(first + time * count, first + (time + 1) * count)
     made: list[tuple[Path, Path]] = []
     for seed in seeds:
         out = scratch / (f"{seed}.cs16" if iq else f"{seed}.npy")
