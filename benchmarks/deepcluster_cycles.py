@@ -5,8 +5,8 @@
 For each seed and cycle an encoder learns from the same windows of varied simulated bands, not augmented
 unless `--augmented` says so. Then its clusters (20 components, 24 clusters, fitted on the windows that are
 judged) are compared with the truth, the emitter with most energy in a window, on bands that no training has
-met: a day of the default band, and twelve varied bands; beside them those of an encoder before any training.
-Prints each epoch's loss and the table; `--out` gets `curves.png`, drawn as the first paper's figure 4, and a
+met: a day of the default band, and twelve varied bands; beside them those of an encoder before any training,
+of hand-made features and of the encoder that ships. Prints each epoch's loss and the table; `--out` gets `curves.png`, drawn as the first paper's figure 4, and a
 JSON file a training. A kill is no loss: the same command goes on where it was, and a finished training is
 not done again.
 """
@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
+from bandwatch.models.bundle import Bundle, shipped_bundle
 from bandwatch.models.bundle_training import (
     DAY_STRIDE_ROWS,
     HELD_OUT_DEFAULT,
@@ -40,9 +41,11 @@ from bandwatch.models.deepcluster import DeepClusterConfig, Epoch, train_deepclu
 from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
 from bandwatch.models.encoder_weights import Weights
 from bandwatch.models.engine import open_engine
+from bandwatch.models.representations import comparable
 from bandwatch.models.tensor_file import write_atomically
 from bandwatch.models.training_curves import TrainingCurves
 from bandwatch.models.window_energy import energy_truth
+from bandwatch.models.window_features import window_features
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Float32, Window
 from bandwatch.pipeline.simulator import Simulator
@@ -84,6 +87,7 @@ def main() -> None:
             curves[f"clustering cycle of {config.cycle}"].append(TrainingCurves(config.cycle, epochs))
             draw_curves(options.out / "curves.png", curves)
     report(results)
+    beside(held_out(options.judged) if judged is None else judged, options.seeds)
     print(f"curves: {options.out / 'curves.png'}")
 
 
@@ -135,14 +139,34 @@ def train_and_judge(
 def agreement(weights: Weights, config: DeepClusterConfig, judged: dict[str, Judged]) -> dict[str, float]:
     """NMI and AMI of clusters with the truth, on each set of windows."""
     embed = open_engine(weights, config.width, device="cpu", threads=1).embed
+    features = {name: embed(windows) for name, (windows, _) in judged.items()}
+    return agreement_of(features, judged, config.seed, whiten=True)
+
+
+def agreement_of(
+    features: dict[str, Float32], judged: dict[str, Judged], seed: int, *, whiten: bool
+) -> dict[str, float]:
     found: dict[str, float] = {}
-    for name, (windows, kinds) in judged.items():
-        features = embed(windows)
-        points = fit_projection(features, 20).points(features)
-        _, labels = fit_centres(points, config.clusters, config.seed)
+    for name, (_, kinds) in judged.items():
+        points = fit_projection(features[name], 20, whiten=whiten).points(features[name])
+        _, labels = fit_centres(points, DeepClusterConfig().clusters, seed)
         found[f"{name} nmi"] = float(normalized_mutual_info_score(kinds, labels))
         found[f"{name} ami"] = float(adjusted_mutual_info_score(kinds, labels))
     return found
+
+
+def beside(judged: dict[str, Judged], seeds: int) -> None:
+    """The same of what DeepCluster did not make, components as evaluation has them: not whitened."""
+    shipped = Bundle.load(shipped_bundle(), device="cpu", threads=1)
+    makers = {
+        "hand-made": lambda windows: comparable(window_features(windows)),
+        f"shipped, {shipped.name}": shipped.embed,
+    }
+    for name, make in makers.items():
+        features = {each: make(windows) for each, (windows, _) in judged.items()}
+        found = [agreement_of(features, judged, seed, whiten=False) for seed in range(seeds)]
+        cells = [spread([run[column] for run in found]) for column in found[0]]
+        print(f"| {name} | {' | '.join(cells)} | | | |")
 
 
 def held_out(count: int) -> dict[str, Judged]:
