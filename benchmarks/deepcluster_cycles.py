@@ -6,9 +6,9 @@ For each seed and cycle an encoder learns from the same windows of varied simula
 unless `--augmented` says so. Then its clusters (20 components, 24 clusters, fitted on the windows that are
 judged) are compared with the truth, the emitter with most energy in a window, on bands that no training has
 met: a day of the default band, and twelve varied bands; beside them those of an encoder before any training,
-of hand-made features and of the encoder that ships. Prints each epoch's loss and the table; `--out` gets `curves.png`, drawn as the first paper's figure 4, and a
-JSON file a training. A kill is no loss: the same command goes on where it was, and a finished training is
-not done again.
+of hand-made features and of the encoder that ships. Prints each epoch's loss and the table; `--out` gets
+`curves.png`, drawn as the first paper's figure 4, and a JSON file a training. A kill is no loss: the same
+command goes on where it was, and a finished training is not done again.
 """
 
 from __future__ import annotations
