@@ -28,6 +28,11 @@ class Kept:
     same_bundle: bool
 
 
+def state_file(directory: Path, bundle: str, node: str, band: str) -> Path:
+    """Where a state directory keeps a band's state by a bundle, given by its hash."""
+    return directory / STATES_FOLDER / bundle / node / f"{band}{SUFFIX}"
+
+
 class StateFolder:
     """`<store>/state/<bundle>/<node>/<band>.state`.
 
@@ -35,16 +40,17 @@ class StateFolder:
     """
 
     def __init__(self, directory: Path, bundle: str, told: Callable[[str], None]) -> None:
+        self._directory = directory
         self._folder = directory / STATES_FOLDER
         self._bundle = bundle
         self._told = told
 
     def write(self, node: str, band: str, entry: int, settings: State, state: State) -> int:
         """Replace a band's file; its size in bytes. OSError as the system gives it."""
-        folder = self._folder / self._bundle / node
-        folder.mkdir(parents=True, exist_ok=True)
+        path = state_file(self._directory, self._bundle, node, band)
+        path.parent.mkdir(parents=True, exist_ok=True)
         whole = {"node": node, "band": band, "entry": entry, "settings": settings, "state": state}
-        return write_state(folder / f"{band}{SUFFIX}", whole)
+        return write_state(path, whole)
 
     def read(self, node: str, band: str, settings: State) -> Kept | None:
         """The newest state of a band, whichever bundle's; None without one that the settings allow."""
@@ -56,7 +62,7 @@ class StateFolder:
 
     def read_own(self, node: str, band: str, settings: State) -> Kept | None:
         """The state of a band that was kept with this bundle, however old; None as in `read`."""
-        path = self._folder / self._bundle / node / f"{band}{SUFFIX}"
+        path = state_file(self._directory, self._bundle, node, band)
         return self._allowed(self._whole(path) if path.is_file() else None, settings)
 
     def _allowed(self, found: tuple[Kept, State] | None, settings: State) -> Kept | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -27,19 +28,19 @@ from .typical import MeasuredWindows, measured_windows
 
 FEWEST_WINDOWS = 16
 MOST_MAPPED = 2048
+ModelFrom = Literal["agent", "bundle", "these windows"]
 STEPS = ("encoding", "measuring", "growing trees", "growing trees again", "mapping", "explaining clusters")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterStudy:
-    """The clusters of one band's windows. `is_bundles`: the model came with the bundle; else it was fitted on
-    these windows. `clusters` are those that have windows, by number."""
+    """The clusters of one band's windows. `clusters` are those that have windows, by number."""
 
     geometry: Geometry
     assigned: Assigned
     measured: MeasuredWindows
     model: BandModel
-    is_bundles: bool
+    model_from: ModelFrom
     trees: StudyTrees
     changes: LeafChanges
     components: PcaStudy
@@ -52,6 +53,7 @@ def study_clusters(
     row_seconds: float,
     bundle: Bundle,
     *,
+    agents_model: BandModel | None = None,
     seed: int = 0,
     stride_rows: int = 128,
     on_step: Callable[[str], None] = lambda _: None,
@@ -59,9 +61,10 @@ def study_clusters(
 ) -> ClusterStudy:
     """Study the windows of one band, whose rows last `row_seconds`, by a bundle's encoder.
 
-    The band model is the bundle's where that has one for this band, measured alike; else it is fitted on
-    these windows. The same seed gives the same study. `on_step` hears each of `STEPS`, `on_cluster` each
-    cluster as it begins. Raises BadInput for fewer than 16 windows.
+    The band model is `agents_model`, made with this bundle, where that was measured alike; else the bundle's
+    where it has one for this band that was; else one that is fitted on these windows. The same seed gives
+    the same study. `on_step` hears each of `STEPS`, `on_cluster` each cluster as it begins. Raises BadInput
+    for fewer than 16 windows.
     """
     name = f"{geometry.node}/{geometry.band}"
     if len(windows) < FEWEST_WINDOWS:
@@ -71,9 +74,8 @@ def study_clusters(
         )
     on_step(STEPS[0])
     features = np.concatenate([bundle.embed(batch) for batch in windows.batches()])
-    model = bundle.band_model(geometry.node, geometry.band)
-    is_bundles = model is not None and model.geometry.same_measure(geometry)
-    if model is None or not is_bundles:
+    model, model_from = _known_model(bundle, geometry, agents_model)
+    if model is None:
         model = fit_band_model(
             features,
             geometry,
@@ -106,7 +108,7 @@ def study_clusters(
         assigned=assigned,
         measured=measured,
         model=model,
-        is_bundles=is_bundles,
+        model_from=model_from,
         trees=trees,
         changes=changes,
         components=components,
@@ -120,6 +122,17 @@ def study_clusters(
             on_cluster=on_cluster,
         ),
     )
+
+
+def _known_model(
+    bundle: Bundle, geometry: Geometry, agents_model: BandModel | None
+) -> tuple[BandModel | None, ModelFrom]:
+    if agents_model is not None and agents_model.geometry.same_measure(geometry):
+        return agents_model, "agent"
+    of_bundle = bundle.band_model(geometry.node, geometry.band)
+    if of_bundle is not None and of_bundle.geometry.same_measure(geometry):
+        return of_bundle, "bundle"
+    return None, "these windows"
 
 
 def _components(features: Float32, model: BandModel, assigned: Assigned, seed: int) -> PcaStudy:

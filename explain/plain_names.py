@@ -53,6 +53,8 @@ _NO_SHARES = (
     "periodicity_ratio",
 )
 
+_ACROSS = (("MHz", 1e6), ("kHz", 1e3), ("Hz", 1.0))
+
 
 @dataclass(frozen=True, slots=True)
 class PixelSize:
@@ -60,6 +62,12 @@ class PixelSize:
 
     bin_hz: float
     row_seconds: float
+
+    @property
+    def across(self) -> tuple[str, float]:
+        """In which unit a window's width is told, and how many Hz that is."""
+        half_hz = 64 * self.bin_hz
+        return next(each for each in _ACROSS if half_hz >= 2 * each[1] or each[1] == 1)
 
     def physical(self, feature: Feature, value: float) -> tuple[float, str]:
         """A feature's value in dB, Hz, s, Hz/s, a `ratio` to be read as a share, or none ("")."""

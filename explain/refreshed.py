@@ -68,7 +68,9 @@ def _write(folder: Path, explanation: Explanation, about: Mapping[str, Any]) -> 
         for portrait, count in zip(explanation.portraits, explanation.attributed, strict=True)
     ]
     _save(
-        draw_attributions(np.stack(averages).astype(np.float32), explanation.attributions, titles),
+        draw_attributions(
+            np.stack(averages).astype(np.float32), explanation.attributions, titles, explanation.pixel
+        ),
         folder / ATTRIBUTIONS,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,17 +27,27 @@ from .report_figures import (
     portrait_name,
 )
 from .report_style import STYLE
+from .said import NOTHING_SAID, Said
 
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:[kMG]?Hz|dB|ms|µs|s|min|h)\b)")
+_HEADS = '<th class="number">cluster</th><th class="number">windows</th><th>in words</th>'
+_MADE = {
+    "agent": "which the agent uses",
+    "bundle": "which came with the bundle",
+    "these windows": "fitted on these windows: a running agent's numbers are others",
+}
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, slots=True)
 class BandPages:
-    """A band's study, and its figures by file name; they lie in `folder` beside the report."""
+    """A band's study, its figures by file name, which lie in `folder` beside the report, and what people
+    have `said` of its clusters."""
 
     study: ClusterStudy
     figures: Mapping[str, ReportFigure]
     folder: str
+    said: Said = NOTHING_SAID
 
 
 def report_html(bands: Sequence[BandPages], facts: Mapping[str, str]) -> str:
@@ -51,8 +62,8 @@ def report_html(bands: Sequence[BandPages], facts: Mapping[str, str]) -> str:
         f"<style>{STYLE}</style></head>",
         f"<body><h1>{title}</h1>",
         "<p>A window is 128 rows of a spectrogram by 128 bins. Windows that look alike to the encoder are a "
-        "cluster; nobody gave names to them. This report says of each cluster what it looks like, where it "
-        "comes from, what tells it from the others, and how far to trust that.</p>",
+        "cluster; a name is one that a person gave. This report says of each cluster what it looks like, "
+        "where it comes from, what tells it from the others, and how far to trust that.</p>",
         _contents(bands),
         *(_band(band, number) for number, band in enumerate(bands)),
         '<h2 id="made">How this was made</h2>',
@@ -66,7 +77,8 @@ def _contents(bands: Sequence[BandPages]) -> str:
     lines: list[str] = []
     for number, band in enumerate(bands):
         clusters = " ".join(
-            f'<a href="#{_anchor(number, each)}">{each.number}</a>' for each in band.study.clusters
+            f'<a href="#{_anchor(number, each)}"{_hint(band.said, each)}>{each.number}</a>'
+            for each in band.study.clusters
         )
         lines.append(
             f'<li><a href="#band-{number}">{_name(band.study)}</a>: '
@@ -84,7 +96,7 @@ def _band(band: BandPages, number: int) -> str:
         f'<section><h2 id="band-{number}">{_name(study)}</h2>',
         f'<p class="soft">{escape(str(geometry))}.</p>',
         _table(_figures_of_trust(study)),
-        _overview(study, number),
+        _overview(band, number),
         f'<h3 id="tree-{number}">What tells clusters apart</h3>',
         _trees_in_words(study),
         _figure(figures[TREE], band.folder),
@@ -101,13 +113,13 @@ def _band(band: BandPages, number: int) -> str:
 def _figures_of_trust(study: ClusterStudy) -> list[tuple[str, str]]:
     windows, trees, components = study.assigned.windows, study.trees, study.components
     drawn = "all of them" if windows.given == len(windows) else f"drawn evenly from {windows.given:,}"
-    made = "came with the bundle" if study.is_bundles else "fitted on these windows"
     changes = study.changes
     return [
         ("windows", f"{len(windows):,}, {drawn}"),
         (
             "clusters",
-            f"{len(study.clusters)} with windows here, of {study.model.cluster_count}; model {made}",
+            f"{len(study.clusters)} with windows here, of {study.model.cluster_count}; "
+            f"model {study.model.name}, {_MADE[study.model_from]}",
         ),
         (
             "components",
@@ -146,14 +158,14 @@ def _shares(training: float, held_out: float) -> str:
     return f"{text}, {percent(held_out)} of windows of another time than it was grown on"
 
 
-def _overview(study: ClusterStudy, number: int) -> str:
+def _overview(band: BandPages, number: int) -> str:
     rows = "".join(
         f'<tr><td class="number"><a href="#{_anchor(number, each)}">{each.number}</a></td>'
         f'<td class="number">{each.portrait.windows:,}</td>'
-        f"<td>{escape(each.words.sentence)}</td></tr>"
-        for each in study.clusters
+        f"<td>{_said(band.said, each)}{_text(each.words.sentence)}</td></tr>"
+        for each in band.study.clusters
     )
-    head = "<thead><tr><th>cluster</th><th>windows</th><th>in words</th></tr></thead>"
+    head = f"<thead><tr>{_HEADS}</tr></thead>"
     return f"<table>{head}<tbody>{rows}</tbody></table>"
 
 
@@ -171,13 +183,14 @@ def _cluster(band: BandPages, cluster: ClusterFacts, anchor: str) -> str:
     figures, number = band.figures, cluster.number
     path = cluster.path or "no leaf of the tree is this cluster's: no single cut parts it from its neighbours"
     parts = [
-        f'<section><h3 id="{anchor}">Cluster {number}</h3>',
-        f'<p class="sentence">{escape(cluster.words.sentence)}</p>',
-        f"<p>{escape(cluster.words.distinction)}</p>" if cluster.words.distinction else "",
+        f'<section><h3 id="{anchor}">Cluster {number}{_called(band.said, cluster)}</h3>',
+        f'<p class="sentence">{_text(cluster.words.sentence)}</p>',
+        f"<p>{_text(cluster.words.distinction)}</p>" if cluster.words.distinction else "",
+        f"<p>{_normal(band.said, cluster)}</p>" if number in band.said.mutes else "",
         "<dl>",
-        f"<dt>Rule of measures</dt><dd>{escape(cluster.rule)}</dd>",
+        f"<dt>Rule of measures</dt><dd>{_text(cluster.rule)}</dd>",
         f"<dt>Path in the tree of components</dt><dd>{escape(path)}</dd>",
-        f"<dt>Origins</dt><dd>{escape(_origins(band.study, cluster))}</dd></dl>",
+        f"<dt>Origins</dt><dd>{_text(_origins(band.study, cluster))}</dd></dl>",
         _figure(figures[portrait_name(number)], band.folder),
         _figure(figures[attribution_name(number)], band.folder),
         "<h4>Why these windows have this label</h4>",
@@ -212,7 +225,7 @@ def _example(study: ClusterStudy, cluster: ClusterFacts, place: int) -> str:
     return (
         f'<p class="example"><strong>Window {LETTERS[place]}</strong>, {escape(example.chosen_as)} '
         f'<span class="soft">({start:%Y-%m-%d %H:%M:%S} UTC, around {middle:.3f} MHz)</span>: '
-        f"{escape(example.words.text)}{because}</p>"
+        f"{_text(example.words.text)}{because}</p>"
     )
 
 
@@ -225,16 +238,44 @@ def _figure(figure: ReportFigure, folder: str) -> str:
         picture = f'<img alt="{escape(figure.caption)}" src="data:image/png;base64,{data}"/>'
     files = f"{folder}/{figure.name}, its numbers in {folder}/{figure.data_name}"
     return (
-        f'<figure><div class="picture">{picture}</div><figcaption>{escape(figure.caption)} '
+        f'<figure><div class="picture">{picture}</div><figcaption>{_text(figure.caption)} '
         f"<em>File: {escape(files)}.</em></figcaption></figure>"
     )
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
     lines = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in rows
+        f'<tr><th scope="row">{escape(name)}</th><td>{_text(value)}</td></tr>' for name, value in rows
     )
     return f"<table><tbody>{lines}</tbody></table>"
+
+
+def _called(said: Said, cluster: ClusterFacts) -> str:
+    name = said.names.get(cluster.number)
+    return f": {escape(name)}" if name else ""
+
+
+def _said(said: Said, cluster: ClusterFacts) -> str:
+    """Before its sentence in the table: its name, and that it is normal."""
+    name = said.names.get(cluster.number)
+    parts = [f"<strong>{escape(name)}.</strong> " if name else ""]
+    if cluster.number in said.mutes:
+        parts.append(f"{_normal(said, cluster)} ")
+    return "".join(parts)
+
+
+def _normal(said: Said, cluster: ClusterFacts) -> str:
+    return f"<em>Said to be normal: {_text(said.mutes[cluster.number])}.</em>"
+
+
+def _hint(said: Said, cluster: ClusterFacts) -> str:
+    name = said.names.get(cluster.number)
+    return f' title="{escape(name)}"' if name else ""
+
+
+def _text(words: str) -> str:
+    """Words for the page; a number and its unit stay on one line."""
+    return escape(_BEFORE_UNIT.sub("\u00a0", words))
 
 
 def _name(study: ClusterStudy) -> str:

@@ -20,6 +20,7 @@ from .cluster_facts import ClusterFacts
 from .cluster_study import ClusterStudy
 from .pca_figure import draw_components
 from .portrait_figures import draw_portrait, draw_portraits
+from .said import NOTHING_SAID, Said, shortened
 from .study_trees import component_names
 from .tree_drawing import draw_tree
 
@@ -35,13 +36,14 @@ class ReportFigure:
     data: bytes
 
 
-def figures_of(study: ClusterStudy) -> Iterator[ReportFigure]:
-    """Components, tree, portraits, then portrait and attribution of each cluster: `figure_count` of them."""
+def figures_of(study: ClusterStudy, said: Said = NOTHING_SAID) -> Iterator[ReportFigure]:
+    """Components, tree, portraits, then portrait and attribution of each cluster: `figure_count` of them,
+    with the names that people gave."""
     yield _components(study)
-    yield _tree(study)
-    yield _portraits(study)
+    yield _tree(study, said.names)
+    yield _portraits(study, said.names)
     for cluster in study.clusters:
-        yield _portrait(study, cluster)
+        yield _portrait(study, cluster, said.names)
         yield _attribution(study, cluster)
 
 
@@ -58,6 +60,7 @@ def attribution_name(number: int) -> str:
 
 
 LETTERS = "ABC"  # of the example windows
+_MOST_NAME = 24  # characters in a leaf
 _DOTS_PER_INCH = 100
 _COLOURS = 256
 COMPONENTS, TREE, PORTRAITS = "components.png", "tree.svg", "portraits.png"
@@ -75,21 +78,22 @@ def _components(study: ClusterStudy) -> ReportFigure:
     }
     caption = (
         f"What the principal components keep. (a) 85 % of the variance of the encoder's features is in "
-        f"the first {found.components_for(0.85)}; {found.components} are kept. (b, c) Windows that lie "
-        "together look alike to the encoder; one colour is one cluster, its average spectrogram upon its "
-        "middle. Look whether the coloured groups are the same in both maps: then the components lose "
+        f"the first {found.components_for(0.85)}; {found.components} are kept. (b, c) t-SNE: a dot is a "
+        "window, dots that lie together look alike to the encoder, one colour is one cluster. Its average "
+        "spectrogram, under its number, stands on its middle, or as near as there is room (a line leads "
+        "there). Look whether the coloured groups are the same in both maps: then the components lose "
         "nothing that matters. How far groups are apart on a map, and which is above, says nothing."
     )
     return _figure(COMPONENTS, draw_components(found, averages), caption, arrays)
 
 
-def _tree(study: ClusterStudy) -> ReportFigure:
+def _tree(study: ClusterStudy, names: Mapping[int, str]) -> ReportFigure:
     tree = study.trees.shallow
     numbers = study.trees.shallow_clusters.tolist()
     drawing = draw_tree(
         tree,
         feature_names=component_names(tree),
-        cluster_names={place: f"cluster {number}" for place, number in enumerate(numbers)},
+        cluster_names={place: _called(number, names) for place, number in enumerate(numbers)},
     )
     caption = (
         "The shallow tree. Read from left to right: at each box one principal component (PC) is compared "
@@ -102,7 +106,7 @@ def _tree(study: ClusterStudy) -> ReportFigure:
     return ReportFigure(TREE, drawing.encode(), caption, "tree.json", (data + "\n").encode())
 
 
-def _portraits(study: ClusterStudy) -> ReportFigure:
+def _portraits(study: ClusterStudy, names: Mapping[int, str]) -> ReportFigure:
     portraits = [cluster.portrait for cluster in study.clusters]
     arrays = {
         "clusters": np.array([portrait.cluster for portrait in portraits]),
@@ -118,10 +122,10 @@ def _portraits(study: ClusterStudy) -> ReportFigure:
         "in the band its windows come from (bars), beside all windows (line). A cluster whose bars "
         "stand in one segment only is perhaps that segment's; one that follows the line is found everywhere."
     )
-    return _figure(PORTRAITS, draw_portraits(portraits, study.measured.pixel), caption, arrays)
+    return _figure(PORTRAITS, draw_portraits(portraits, study.measured.pixel, names), caption, arrays)
 
 
-def _portrait(study: ClusterStudy, cluster: ClusterFacts) -> ReportFigure:
+def _portrait(study: ClusterStudy, cluster: ClusterFacts, names: Mapping[int, str]) -> ReportFigure:
     portrait = cluster.portrait
     arrays: dict[str, NDArray[Any]] = {
         "mean_db": portrait.mean_db,
@@ -138,7 +142,7 @@ def _portrait(study: ClusterStudy, cluster: ClusterFacts) -> ReportFigure:
         "always. Bars that stand above the grey line are where, and when, this cluster is more frequent "
         "than windows in general."
     )
-    drawn = draw_portrait(portrait, study.measured.pixel, study.measured.middles_hz)
+    drawn = draw_portrait(portrait, study.measured.pixel, study.measured.middles_hz, names)
     return _figure(portrait_name(cluster.number), drawn, caption, arrays)
 
 
@@ -164,6 +168,11 @@ def _attribution(study: ClusterStudy, cluster: ClusterFacts) -> ReportFigure:
     return _figure(
         attribution_name(cluster.number), draw_attributions(windows, maps, titles), caption, arrays
     )
+
+
+def _called(number: int, names: Mapping[int, str]) -> str:
+    name = shortened(names.get(number, ""), _MOST_NAME)
+    return f"cluster {number}: {name}" if name else f"cluster {number}"
 
 
 def _figure(name: str, figure: Figure, caption: str, arrays: Mapping[str, NDArray[Any]]) -> ReportFigure:

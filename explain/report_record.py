@@ -10,13 +10,14 @@ from .cluster_facts import ClusterFacts
 from .cluster_study import ClusterStudy
 from .measure_tree import TreeFidelity
 from .report_figures import plain
+from .said import NOTHING_SAID, Said
 
 EXPLAINED_SHARE = 0.85
 
 
-def record_of(study: ClusterStudy) -> dict[str, Any]:
-    """One band's: `tree` and `measure_tree` (`fidelity` is that on held-out windows), `pca`, `robustness`,
-    `clusters`. What could not be measured is None."""
+def record_of(study: ClusterStudy, said: Said = NOTHING_SAID) -> dict[str, Any]:
+    """One band's, with what people have `said` of its clusters: `tree` and `measure_tree` (`fidelity` is that
+    on held-out windows), `pca`, `robustness`, `clusters`. What could not be measured is None."""
     components, trees = study.components, study.trees
     windows = study.assigned.windows
     return plain(
@@ -26,7 +27,7 @@ def record_of(study: ClusterStudy) -> dict[str, Any]:
             "windows": len(windows),
             "windows_given": windows.given,
             "model": study.model.name,
-            "model_from": "bundle" if study.is_bundles else "these windows",
+            "model_from": study.model_from,
             "tree": tree_record(trees.shallow_fidelity)
             | {
                 "weighted_depth": trees.shallow.weighted_depth_,
@@ -42,7 +43,7 @@ def record_of(study: ClusterStudy) -> dict[str, Any]:
                 "neighbour_overlap": components.kept.neighbour_overlap,
             },
             "robustness": asdict(study.changes),
-            "clusters": [_cluster(each, windows.start_ns) for each in study.clusters],
+            "clusters": [_cluster(each, windows.start_ns, said) for each in study.clusters],
         }
     )
 
@@ -56,9 +57,11 @@ def tree_record(fidelity: TreeFidelity) -> dict[str, Any]:
     }
 
 
-def _cluster(cluster: ClusterFacts, start_ns: Int64) -> dict[str, Any]:
+def _cluster(cluster: ClusterFacts, start_ns: Int64, said: Said) -> dict[str, Any]:
     return {
         "cluster": cluster.number,
+        "name": said.names.get(cluster.number),
+        "normal": said.mutes.get(cluster.number),
         "windows": cluster.portrait.windows,
         "sentence": cluster.words.sentence,
         "distinction": cluster.words.distinction,

@@ -18,18 +18,24 @@ p, li, dd { max-width: 46rem; }
 table { border-collapse: collapse; margin: .8rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0;
   border-bottom: 1px solid var(--line); }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 nav { background: var(--band); border-radius: 8px; padding: .6rem 1.2rem; }
 figure { margin: 1.2rem 0; }
 figcaption { max-width: 46rem; margin-top: .4rem; }
 .picture { background: #ffffff; border: 1px solid var(--line); border-radius: 8px; padding: .5rem;
   overflow-x: auto; }
-.picture img, .picture svg { display: block; max-width: 100%; height: auto; }
+.picture img, .picture svg { display: block; margin: 0 auto; max-width: 100%; height: auto; }
 dt { font-weight: 600; margin-top: .5rem; }
 dd { margin-left: 0; }
+/* A picture higher than a page would be cut in two: its caption needs room below it, too. */
+@page { margin: 15mm; }
 @media print {
-  :root { --ink: #000; --soft: #333; --paper: #fff; --line: #bbb; --band: #fff; --link: #000; }
+  :root { --ink: #000; --soft: #333; --paper: #fff; --line: #bbb; --band: #fff; --link: #000;
+    color-scheme: light; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
-  figure, tr, .example { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } }
+  p, li, dd, figcaption { max-width: none; }
+  .picture { border: 0; padding: 0; }
+  .picture img, .picture svg { max-height: 20cm; width: auto; }
+  figure, tr, dt, dd, .example { break-inside: avoid; }
+  h2, h3, h4, dt, .leads { break-after: avoid; } }
 """

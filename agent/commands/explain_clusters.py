@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +18,14 @@ from ...pipeline.errors import BadInput
 from ...pipeline.frames import NS_PER_S
 from ...pipeline.recording import Recording
 from ...pipeline.replay import open_channels
+from ..words_file import read_book
+from .place import ConfigOption, settings_and_words
 
 if TYPE_CHECKING:
     from ...explain.cluster_study import ClusterStudy
     from ...explain.report import BandPages
+    from ...explain.said import Said
+    from ...models.activity import BandModel
     from ...models.bundle import Bundle
     from ...models.geometry import Geometry
 
@@ -32,8 +37,9 @@ def explain_clusters_command(
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new or empty folder, or a report's of before.")],
     more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     bundle: Annotated[
-        Path | None, typer.Option(metavar="BUNDLE", help="Whose clusters; by default the one that ships.")
+        Path | None, typer.Option(metavar="BUNDLE", help="Whose clusters; by default that of the settings.")
     ] = None,
+    config: ConfigOption = None,
     most_windows: Annotated[
         int, typer.Option(min=16, help="Of a band draw so many, if there are more (32 KiB each in memory).")
     ] = 4096,
@@ -48,31 +54,45 @@ def explain_clusters_command(
     Of each cluster a sentence, what it looks like and where it comes from, where the encoder looks, the rules
     that tell it from others, and why single windows have its label. Figures and their numbers lie beside.
 
-    Example: bandwatch explain clusters --data monday.npz tuesday.npz --out report
+    An agent's clusters have the numbers, names and mutes that they have there: what it keeps of a band is
+    used where it has the same bundle. It need not run.
+
+    Example: bandwatch explain clusters --data monday.npz tuesday.npz --out report -c bandwatch.yaml
     """
     from ...explain.report_folder import PAGE_FILE, check_folder
 
     check_folder(out)
     names = [*data, *(more or [])]
+    settings, words = settings_and_words(config)
+    book = read_book(words)
     bands = _by_band(names)
 
     import torch
 
-    from ...models.bundle import Bundle, shipped_bundle
+    from ...models.bundle import Bundle
+    from ..kept_model import kept_model
+    from ..learned import bundle_path
+    from ..said_offline import resting, said_of
 
     threads = threads or max(1, len(os.sched_getaffinity(0)) - 1)
     torch.set_num_threads(threads)
-    opened = Bundle.load(bundle or shipped_bundle(), device="cpu", threads=threads)
+    opened = Bundle.load(bundle or bundle_path(settings.models), device="cpu", threads=threads)
+    kept = [kept_model(words.parent, opened.hash, each.node, each.band) for each, _ in bands]
     with _progress() as progress:
         studies = [
-            _study(opened, geometry, recordings, most_windows, stride, seed, progress)
-            for geometry, recordings in bands
+            _study(opened, model, geometry, recordings, most_windows, stride, seed, progress)
+            for (geometry, recordings), model in zip(bands, kept, strict=True)
         ]
-        pages = _drawn(studies, progress)
+        said = [said_of(book, opened.hash, study, datetime.now(UTC)) for study in studies]
+        pages = _drawn(studies, said, progress)
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     for recording in (each for _, recordings in bands for each in recordings):
         for problem in recording.problems:
             console.print(f"problem: {recording.path}: {problem}")
+    for study, holding in zip(studies, said, strict=True):
+        if count := resting(book, study, holding):
+            band = f"{study.geometry.node}/{study.geometry.band}"
+            console.print(f"{band}: {count} of its names are for other models; `bandwatch name` lists them")
     _write(out, pages, opened, names, {"stride_rows": stride, "seed": seed, "most_windows": most_windows})
     for study in studies:
         _tell(study)
@@ -108,6 +128,7 @@ def _by_band(names: Sequence[str]) -> list[tuple[Geometry, list[Recording]]]:
 
 def _study(
     bundle: Bundle,
+    agents_model: BandModel | None,
     geometry: Geometry,
     recordings: list[Recording],
     most: int,
@@ -133,6 +154,7 @@ def _study(
         geometry,
         recordings[0].step_ns / NS_PER_S,
         bundle,
+        agents_model=agents_model,
         seed=seed,
         stride_rows=stride,
         on_step=on_step,
@@ -142,7 +164,7 @@ def _study(
     return study
 
 
-def _drawn(studies: Sequence[ClusterStudy], progress: Progress) -> list[BandPages]:
+def _drawn(studies: Sequence[ClusterStudy], said: Sequence[Said], progress: Progress) -> list[BandPages]:
     from ...explain.report import BandPages
     from ...explain.report_figures import figure_count, figures_of
     from ...explain.report_folder import band_folders
@@ -150,12 +172,12 @@ def _drawn(studies: Sequence[ClusterStudy], progress: Progress) -> list[BandPage
     task = progress.add_task("drawing", total=sum(map(figure_count, studies)))
     folders = band_folders([(study.geometry.node, study.geometry.band) for study in studies])
     pages: list[BandPages] = []
-    for study, folder in zip(studies, folders, strict=True):
+    for study, folder, words in zip(studies, folders, said, strict=True):
         figures: dict[str, Any] = {}
-        for figure in figures_of(study):
+        for figure in figures_of(study, words):
             figures[figure.name] = figure
             progress.advance(task)
-        pages.append(BandPages(study, figures, folder))
+        pages.append(BandPages(study, figures, folder, words))
     return pages
 
 
@@ -166,7 +188,7 @@ def _write(
     from ...explain.report_folder import write_report
     from ...explain.report_record import record_of
 
-    bands = [record_of(page.study) for page in pages]
+    bands = [record_of(page.study, page.said) for page in pages]
     first = bands[0]
     record = {
         "node": first["node"],

@@ -7,7 +7,28 @@ import pytest
 import torch
 
 from bandwatch.agent.cli import main
+from bandwatch.agent.state import StateFolder
+from bandwatch.agent.words_file import edit_book, words_path
+from bandwatch.models.band_fitting import fit_band_model
+from bandwatch.models.bundle import Bundle, shipped_bundle
+from bandwatch.models.bundle_training import geometry_of
+from bandwatch.models.evaluated_windows import gather_evaluated
+from bandwatch.pipeline.replay import open_recording
 from bandwatch.tests.recorded import write_recording
+
+ROOF = """
+node: {name: roof}
+bands:
+- name: low
+  source: {kind: radio, device: driver=none, center_hz: 868.3e6, sample_rate_hz: 1.024e6}
+"""
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    """Where the agent of this machine would keep its state."""
+    monkeypatch.setenv("BANDWATCH__STORE__DIRECTORY", str(tmp_path / "state"))
+    return tmp_path / "state"
 
 
 @pytest.fixture
@@ -60,6 +81,52 @@ def test_recordings_of_two_bands_become_a_report_of_both(bandwatch, tmp_path):
     )
     assert "roof/high: 16 windows, 2 clusters; a tree of 2 leaves, depth 1, gives 100.0% of them" in said
     assert f"report: {out / 'report.html'}" in said
+
+
+def test_clusters_have_the_agents_numbers_and_peoples_names(bandwatch, tmp_path, store):
+    (tmp_path / "roof.yaml").write_text(ROOF)
+    path = recording(tmp_path / "monday.npy", 16, node="roof", band="low")
+    channel = open_recording(path)
+    bundle = Bundle.load(shipped_bundle(), device="cpu", threads=1)
+    windows = gather_evaluated([channel], most=64, stride_rows=128)
+    features = np.concatenate([bundle.embed(batch) for batch in windows.batches()])
+    agents = fit_band_model(features, geometry_of(channel), clusters=2, seed=7)
+    states = StateFolder(store, bundle.hash, lambda _: None)
+    states.write("roof", "low", 1, {}, {"labels": {"model": agents.state()}})
+    config = ("-c", tmp_path / "roof.yaml")
+    assert bandwatch("name", "1", "garage <door> of $5 & $6", *config)[0] == 0
+    assert bandwatch("mute", "0", "--why", "meters", *config)[0] == 0
+    place = (bundle.hash, "roof", "low")
+    edit_book(words_path(store), lambda book: book.using(place, [agents.name]))  # as a running agent does
+
+    asked = ("explain", "clusters", "--data", path, "--threads", 1, *config)
+    code, _, told = bandwatch(*asked, "--out", tmp_path / "why")
+    assert code == 0, told
+    assert "for other models" not in told
+    (band,) = json.loads((tmp_path / "why" / "report.json").read_text())["bands"]
+    assert (band["model"], band["model_from"]) == (agents.name, "agent")
+    assert [each["name"] for each in band["clusters"]] == [None, "garage <door> of $5 & $6"]
+    assert [each["normal"] for each in band["clusters"]] == ["cluster 0 (meters)", None]
+    page = (tmp_path / "why" / "report.html").read_text()
+    assert "Cluster 1: garage &lt;door&gt; of $5 &amp; $6</h3>" in page
+    assert "Said to be normal: cluster 0 (meters)." in page
+    assert ">cluster 1: garage &lt;door&gt; of" in (tmp_path / "why" / "roof-low" / "tree.svg").read_text()
+
+    # Numbers of a model that was fitted for the report are others.
+    states.write("roof", "low", 2, {}, {"labels": {"model": None}})
+    code, _, told = bandwatch(*asked, "--out", tmp_path / "again")
+    assert code == 0, told
+    assert "roof/low: 1 of its names are for other models" in told
+    (band,) = json.loads((tmp_path / "again" / "report.json").read_text())["bands"]
+    assert band["model_from"] == "these windows"
+    assert [each["name"] for each in band["clusters"]] == [None, None]
+
+    (kept,) = (store / "state").glob("*/roof/low.state")
+    kept.write_bytes(kept.read_bytes()[:-1])
+    code, _, told = bandwatch(*asked, "--out", tmp_path / "third")
+    assert code == 2
+    assert "low.state: damaged" in told
+    assert kept.is_file(), "the agent's own affair"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_each_cluster_is_told_by_what_its_windows_show(study):
     # Where the encoder looks: more of the positive attribution than chance is on the carrier's four bins.
     positive = told[carrier].attribution.clip(min=0)
     assert positive[:, 58:66].sum() > 0.5 * positive.sum()
-    assert not study.is_bundles
+    assert study.model_from == "these windows"
 
 
 def test_a_tree_of_two_plain_clusters_is_one_cut_that_nothing_changes(study):
@@ -104,10 +104,20 @@ def test_the_bundles_model_is_taken_where_it_was_measured_alike_and_only_there(b
             band_model=lambda node, band, model=model: model,
         )
         found = study_clusters(*band, 0.5, holder)
-        assert found.is_bundles == is_taken
+        assert (found.model_from == "bundle") == is_taken
         assert (found.model is model) == is_taken
         # The cluster without a window here has no leaf and no section.
         assert found.trees.shallow.n_leaves_ == len(found.clusters) == 2
+
+
+def test_the_agents_model_goes_before_the_bundles_where_it_was_measured_alike(band, bundle, study):
+    _, geometry = band
+    agents = fit_band_model(
+        study.assigned.windows.values.reshape(16, -1)[:, :128].astype(np.float32), geometry
+    )
+    assert study_clusters(*band, 0.5, bundle, agents_model=agents).model is agents
+    retuned = replace(agents, geometry=replace(geometry, first_hz=geometry.first_hz + 10e3))
+    assert study_clusters(*band, 0.5, bundle, agents_model=retuned).model_from == "these windows"
 
 
 def test_held_out_windows_of_a_cluster_that_the_other_half_never_saw_are_wrong():
