@@ -67,15 +67,15 @@ class Page:
         self.call("Emulation.setEmulatedMedia", media=media, features=features)
 
     def complaints(self) -> list[str]:
-        """Errors on the console, exceptions, requests that failed."""
-        return [
-            json.dumps(each["params"])
+        """Errors and warnings on the console, exceptions, requests that failed."""
+        always = ("Runtime.exceptionThrown", "Network.loadingFailed", "Log.entryAdded")
+        told = [
+            each
             for each in self.events
-            if each["method"] in ("Runtime.exceptionThrown", "Network.loadingFailed", "Log.entryAdded")
-            or (
-                each["method"] == "Runtime.consoleAPICalled" and each["params"]["type"] in ("error", "assert")
-            )
+            if each["method"] in always
+            or (each["method"] == "Runtime.consoleAPICalled" and each["params"]["type"] != "log")
         ]
+        return [json.dumps(each["params"]) for each in told]
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for, without what it holds itself."""

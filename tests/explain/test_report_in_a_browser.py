@@ -51,8 +51,7 @@ PICTURES = """
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    if not found_chromium():
-        return None
+    found_chromium()
     folder = tmp_path_factory.mktemp("band")
     power_db = np.random.default_rng(0).normal(-100, 1, (128 * 16, 128)).astype(np.float32)
     for first in range(0, len(power_db), 256):
