@@ -28,7 +28,7 @@ _PLACE_TABLE = types.Array(types.int32, 2, "C")
 _CENTRES = types.Array(types.int64, 1, "C")
 
 
-def _compiled(signature: Any) -> Callable[[Kernel], Kernel]:
+def compiled(signature: Any) -> Callable[[Kernel], Kernel]:
     def decorate(function: Kernel) -> Kernel:
         try:
             return njit(signature, nogil=True, cache=True)(function)
@@ -38,7 +38,7 @@ def _compiled(signature: Any) -> Callable[[Kernel], Kernel]:
     return decorate
 
 
-@_compiled(types.int64(types.int64, types.int64, types.int64, types.float64, types.float64))
+@compiled(types.int64(types.int64, types.int64, types.int64, types.float64, types.float64))
 def summed_levels(level: int, points: int, centres: int, alpha: float, beta: float) -> int:
     """Levels of `points`, summed, if the first counts `level` and every cut divides as (alpha, beta) did.
 
@@ -58,7 +58,7 @@ def summed_levels(level: int, points: int, centres: int, alpha: float, beta: flo
     )
 
 
-@_compiled(types.float64(*[types.int64] * 4, types.boolean, types.boolean))
+@compiled(types.float64(*[types.int64] * 4, types.boolean, types.boolean))
 def estimated_height(
     left_points: int, points: int, left_centres: int, centres: int, is_left_free: bool, is_right_free: bool
 ) -> float:
@@ -72,7 +72,7 @@ def estimated_height(
     return (left - is_left_free * left_points + right - is_right_free * right_points) / points
 
 
-@_compiled(types.float64(types.int64, types.int64, types.int64, types.int64, types.boolean, types.boolean))
+@compiled(types.float64(types.int64, types.int64, types.int64, types.int64, types.boolean, types.boolean))
 def least_height(
     left_points: int, points: int, left_centres: int, centres: int, is_left_free: bool, is_right_free: bool
 ) -> float:
@@ -83,7 +83,7 @@ def least_height(
     return (left + right) / points
 
 
-@_compiled(
+@compiled(
     types.UniTuple(types.float64, 2)(
         *(_NUMBERS, _PLACES, _TABLE, _CENTRES, _NUMBERS, types.intp, types.intp),
         *(types.float64, types.boolean, types.boolean, _TABLE, _NUMBERS),
@@ -170,7 +170,7 @@ def best_cut(
     return least_cut, least_cost
 
 
-@_compiled(types.void(_NUMBERS, _PLACES, types.intp, types.intp, _NUMBERS))
+@compiled(types.void(_NUMBERS, _PLACES, types.intp, types.intp, _NUMBERS))
 def _scatter(row: Any, places: Any, first: int, last: int, room: Any) -> None:
     for place in range(first, last):
         room[places[place]] = row[place]
@@ -178,7 +178,7 @@ def _scatter(row: Any, places: Any, first: int, last: int, room: Any) -> None:
         row[place] = room[place]
 
 
-@_compiled(
+@compiled(
     types.intp(
         *(types.intp, types.float64, _TABLE, _PLACE_TABLE, _TABLE),
         *(_CENTRES, types.intp, types.intp, _PLACES, _NUMBERS),

@@ -1,4 +1,4 @@
-"""A shallow tree as SVG (the first paper's figure 7): rules, samples and misassigned ones, a leaf a cluster.
+"""A tree of clusters as SVG (the first paper's figure 7): cuts, samples and misassigned ones, leaves.
 
 The root is on the left and each leaf a line of its own on the right: 24 leaves stay readable on a page.
 Colours are given with their background, so that the figure reads the same in print and on a dark screen.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from xml.sax.saxutils import escape
 
-from .shallow_tree import Node, ShallowTree
+from .bisector_tree import cluster_name
+from .centre_tree import CentreTree, Node
 
-_BOX_WIDTH, _BOX_HEIGHT = 124.0, 50.0  # the least width: long lines widen their box
+_BOX_WIDTH, _TOP, _LINE_HEIGHT, _FOOT = 124.0, 14.0, 13.5, 9.0  # the least width: long lines widen their box
 _LEAF_PITCH, _LEVEL_GAP, _MARGIN = 57.0, 30.0, 14.0
 _TITLE_CHARACTER, _FACT_CHARACTER = 7.4, 6.4  # their widths in pixels, in a wide font
 _THINNEST, _THICKEST = 1.0, 9.0
@@ -23,16 +25,17 @@ _INK, _PAPER, _LINE, _CUT, _LEAF, _WRONG = "#1b1f24", "#ffffff", "#9fb3c8", "#ee
 @dataclass(frozen=True, slots=True)
 class _Box:
     x: float
-    y: float
+    middle: float
     width: float
+    height: float
 
     @property
-    def middle(self) -> float:
-        return self.y + _BOX_HEIGHT / 2
+    def y(self) -> float:
+        return self.middle - self.height / 2
 
 
 def draw_tree(
-    tree: ShallowTree,
+    tree: CentreTree[Any],
     *,
     feature_names: Sequence[str] | None = None,
     cluster_names: Mapping[int, str] | None = None,
@@ -45,7 +48,7 @@ def draw_tree(
     titles = [_title(node, feature_names, cluster_names or {}) for node in tree.nodes_]
     boxes = _places(tree, titles)
     width = max(box.x + box.width for box in boxes) + _MARGIN
-    height = max(box.y for box in boxes) + _BOX_HEIGHT + _MARGIN
+    height = max(box.y + box.height for box in boxes) + _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
         f'width="{width:.0f}" font-family="system-ui, sans-serif" font-size="12" fill="{_INK}">',
@@ -61,11 +64,14 @@ def draw_tree(
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _title(node: Node, features: Sequence[str] | None, clusters: Mapping[int, str]) -> str:
+def _title(node: Node, features: Sequence[str] | None, clusters: Mapping[int, str]) -> tuple[str, ...]:
+    """The lines of a box's title."""
     if node.is_leaf:
-        return clusters.get(node.centre, f"cluster {node.centre}")
+        return (cluster_name(node.centre, clusters),)
+    if node.near >= 0:
+        return f"more like {cluster_name(node.near, clusters)}", f"than {cluster_name(node.far, clusters)}"
     name = str(node.feature) if features is None else features[node.feature]
-    return f"{name} <= {node.threshold:.3f}"
+    return (f"{name} <= {node.threshold:.3f}",)
 
 
 def _facts(node: Node) -> tuple[str, str]:
@@ -73,32 +79,35 @@ def _facts(node: Node) -> tuple[str, str]:
     return f"{node.samples:,} samples", f"{node.misassigned:,} misassigned{share}"
 
 
-def _places(tree: ShallowTree, titles: list[str]) -> list[_Box]:
+def _places(tree: CentreTree[Any], titles: list[tuple[str, ...]]) -> list[_Box]:
     """Leaves one below the other in their order, cuts halfway between their sides, depth to the right."""
     widths = [
         max(
             _BOX_WIDTH,
-            _TITLE_CHARACTER * len(title) + 14,
+            *(_TITLE_CHARACTER * len(line) + 14 for line in title),
             *(_FACT_CHARACTER * len(fact) + 14 for fact in _facts(node)),
         )
         for node, title in zip(tree.nodes_, titles, strict=True)
     ]
     level = max(widths) + _LEVEL_GAP
-    boxes = [_Box(0, 0, 0)] * len(tree.nodes_)
+    heights = [_TOP + _LINE_HEIGHT * (len(title) + 1) + _FOOT for title in titles]
+    first = _MARGIN + max(heights) / 2  # a cut may be the topmost box, and higher than its leaf
+    boxes = [_Box(0, 0, 0, 0)] * len(tree.nodes_)
     leaves = 0
     for number, node in enumerate(tree.nodes_):  # leaves stand in their order, the left side first
         if node.is_leaf:
-            boxes[number] = _Box(_MARGIN + level * node.depth, _MARGIN + _LEAF_PITCH * leaves, widths[number])
+            middle = first + _LEAF_PITCH * leaves
+            boxes[number] = _Box(_MARGIN + level * node.depth, middle, widths[number], heights[number])
             leaves += 1
     for number in reversed(range(len(boxes))):
         node = tree.nodes_[number]
         if not node.is_leaf:
-            y = (boxes[node.left].y + boxes[node.right].y) / 2
-            boxes[number] = _Box(_MARGIN + level * node.depth, y, widths[number])
+            middle = (boxes[node.left].middle + boxes[node.right].middle) / 2
+            boxes[number] = _Box(_MARGIN + level * node.depth, middle, widths[number], heights[number])
     return boxes
 
 
-def _branch(tree: ShallowTree, box: _Box, end: _Box, number: int, word: str) -> list[str]:
+def _branch(tree: CentreTree[Any], box: _Box, end: _Box, number: int, word: str) -> list[str]:
     share = tree.nodes_[number].samples / max(tree.nodes_[0].samples, 1)
     x, turn = box.x + box.width, end.x - 14
     curve = ((x, box.middle), (turn, box.middle), (x, end.middle), (end.x, end.middle))
@@ -113,18 +122,19 @@ def _branch(tree: ShallowTree, box: _Box, end: _Box, number: int, word: str) -> 
     ]
 
 
-def _box(node: Node, box: _Box, title: str) -> list[str]:
-    samples, misassigned = _facts(node)
+def _box(node: Node, box: _Box, title: tuple[str, ...]) -> list[str]:
     x = box.x + 7
+    baselines = [box.y + _TOP + _LINE_HEIGHT * line for line in range(len(title) + 2)]
     parts = [
-        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{_BOX_HEIGHT:.1f}" rx="5" '
+        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" rx="5" '
         f'fill="{_LEAF if node.is_leaf else _CUT}" stroke="{_LINE}"/>',
-        f'<text x="{x:.1f}" y="{box.y + 14:.1f}" font-weight="600">{escape(title)}</text>',
-        f'<text x="{x:.1f}" y="{box.y + 28:.1f}" font-size="11">{samples}</text>',
-        f'<text x="{x:.1f}" y="{box.y + 41:.1f}" font-size="11">{misassigned}</text>',
     ]
+    for line, y in zip(title, baselines, strict=False):
+        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-weight="600">{escape(line)}</text>')
+    for line, y in zip(_facts(node), baselines[-2:], strict=True):
+        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="11">{line}</text>')
     if node.misassigned:
         wrong = (box.width - 10) * node.misassigned / node.samples
-        line = f"M{box.x + 5:.1f} {box.y + _BOX_HEIGHT - 2.5:.1f}h{wrong:.1f}"
+        line = f"M{box.x + 5:.1f} {box.y + box.height - 2.5:.1f}h{wrong:.1f}"
         parts.append(f'<path d="{line}" stroke="{_WRONG}" stroke-width="3"/>')
     return parts

@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Int64
-from .shallow_tree import Float64, Node
+from .centre_tree import Float64, Node
 from .tree_cuts import best_cut, divide
 
 _ROWS_AT_ONCE = 8192  # of distances: their intermediate results stay in the processor's cache
 
 
-def grow(points: Float64, centres: Float64, depth_factor: float) -> tuple[list[Node], Int64]:
-    """Nodes, a cut before what is below it, left side first, not yet counted; each point's nearest centre.
+@dataclass(frozen=True, slots=True, eq=False)
+class Distinct:
+    """Points without repetitions: `rows` [m, d] ascending, `weights` [m], how often each is there, `away`
+    [k, m], squared distances from the centres; and of all given points the nearest centre, `labels` [n]."""
 
-    Shape: points [n, d], centres [k, d], finite -> labels int64 [n]. Raises BadInput for equal centres, for
-    fewer distinct points than centres and for values too large to square.
-    """
+    rows: Float64
+    weights: Float64
+    away: Float64
+    labels: Int64
+
+
+def distinct_points(points: Float64, centres: Float64) -> Distinct:
+    """Shape: points [n, d], centres [k, d], finite. Raises BadInput for equal centres, for fewer distinct
+    points than centres and for values too large to square."""
     if len(np.unique(centres, axis=0)) < len(centres):
         raise BadInput(f"centers: {_equal_pair(centres)}, all must differ")
     distinct, weights, place_of = _distinct(points)
     if len(distinct) < len(centres):
         raise BadInput(f"X: {len(distinct)} distinct points, at least as many as centers ({len(centres)})")
-    away = _squared_distances(distinct, centres)
+    away = squared_distances(distinct, centres)
     if not np.isfinite(away).all():
         raise BadInput(f"X: values up to {np.abs(points).max():g}, too large to square")
-    labels = away.argmin(axis=0).astype(np.int64)[place_of]
-    away *= weights
-    return _Growth(distinct, centres, away, depth_factor).nodes(), labels
+    return Distinct(distinct, weights, away, away.argmin(axis=0).astype(np.int64)[place_of])
+
+
+def grow(points: Float64, centres: Float64, depth_factor: float) -> tuple[list[Node], Int64]:
+    """Nodes, a cut before what is below it, left side first, not yet counted; each point's nearest centre.
+
+    Shape: points [n, d], centres [k, d], finite -> labels int64 [n]. Raises BadInput as `distinct_points`.
+    """
+    found = distinct_points(points, centres)
+    away = found.away
+    away *= found.weights
+    return _Growth(found.rows, centres, away, depth_factor).nodes(), found.labels
 
 
 class _Growth:
@@ -60,8 +77,7 @@ class _Growth:
             parent, first, last, centres, free, depth = waiting.pop()
             here = tuple(centres.tolist())
             if parent >= 0:
-                side = "left" if nodes[parent].left < 0 else "right"
-                nodes[parent] = _with_side(nodes[parent], side, len(nodes))
+                nodes[parent] = with_side(nodes[parent], len(nodes))
             feature, cut = self._best(first, last, centres, free) if len(centres) > 1 else (-1, math.nan)
             if feature < 0:
                 summed = self.away[centres, first:last].sum(axis=1)
@@ -98,8 +114,9 @@ class _Growth:
         return best, best_threshold
 
 
-def _with_side(node: Node, side: str, number: int) -> Node:
-    return replace(node, left=number) if side == "left" else replace(node, right=number)
+def with_side(node: Node, number: int) -> Node:
+    """The cut with its next side, the left one first, in node `number`."""
+    return replace(node, left=number) if node.left < 0 else replace(node, right=number)
 
 
 def _distinct(points: Float64) -> tuple[Float64, Float64, Int64]:
@@ -114,7 +131,7 @@ def _distinct(points: Float64) -> tuple[Float64, Float64, Int64]:
     return rows[is_new], np.bincount(number).astype(np.float64), place_of
 
 
-def _squared_distances(points: Float64, centres: Float64) -> Float64:
+def squared_distances(points: Float64, centres: Float64) -> Float64:
     """Shape: [n, d], [k, d] -> [k, n]."""
     away = np.empty((len(centres), len(points)))
     with np.errstate(over="ignore"):
