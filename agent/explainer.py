@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..config.schema import Explain
-from ..explain.published import newest_of
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Assignment, Verdict, Window
 from .explain_job import (
@@ -21,11 +20,11 @@ from .explain_job import (
     new_job,
     no_room,
     read_result,
-    result_of,
     tidy_jobs,
 )
 from .explain_process import WORKER, WorkerProcess
 from .explain_schedule import NOVEL, REQUEST, BandKey, ExplainSchedule
+from .explained_folders import ExplainedFolders
 from .labels import Labels
 from .outputs import Output
 from .reports import Reports
@@ -69,6 +68,7 @@ class Explainer:
         self._directory = directory
         self._folder = directory / EXPLAIN_FOLDER
         self._reports = reports
+        self._published = ExplainedFolders(self._folder, reports)
         self._keep_free_bytes = keep_free_bytes
         self._monotonic_seconds = monotonic_seconds
         self._worker = tuple(worker)
@@ -216,7 +216,7 @@ class Explainer:
             band=band[1],
             bundle=str(bundle.path),
             bundle_hash=bundle.hash,
-            output=str(self._output(band, labels)),
+            output=str(self._published.of(band, labels)),
             cache=str(self._directory),
             reason=reason,
         )
@@ -242,27 +242,20 @@ class Explainer:
             return False
         return True
 
-    def _output(self, band: BandKey, labels: Labels) -> Path:
-        return self._folder / labels.bundle.name / band[0] / band[1]
-
     def _recall(self) -> None:
         """What was published before the start is the newest of its band until there is a newer one."""
-        for band, known in tuple(self._known.items()):
-            if band in self._looked_up:
-                continue
+        new = [(band, known) for band, known in tuple(self._known.items()) if band not in self._looked_up]
+        for band, known in new:
             self._looked_up.add(band)
-            published = newest_of(self._output(band, known.labels))
-            if published is None:
-                continue
-            try:
-                result = result_of(published)
-            except BadInput as refusal:
-                self._reports.bad_input(str(refusal))
-                continue
-            self.newest[band] = result
-            self._reports.explanation_found(
-                *band, made_ns=result.made_ns, fidelity=result.fidelity, depth=result.depth
-            )
+            if (result := self._published.recall(band, known.labels)) is not None:
+                self.newest[band] = result
+        if new:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Of bundles that nobody uses any more."""
+        in_use = [known.labels for known in tuple(self._known.values())]
+        self._published.keep(in_use, self.newest.values())
 
     def _look_after(self, running: WorkerProcess) -> None:
         lasted_seconds = self._monotonic_seconds() - running.started_seconds
@@ -285,6 +278,7 @@ class Explainer:
             return
         self.newest[running.band] = result
         self._made.append((running.band, running.reason, result))
+        self._let_go()
         self._reports.explanation_made(
             *running.band,
             reason=running.reason,

@@ -158,6 +158,10 @@ class Reports:
         at = ("explanation", node, band, reason)
         self._line("warning", "not explained", at, node=node, band=band, reason=reason, message=message)
 
+    def explanations_let_go(self, bundle: str) -> None:
+        """Nothing uses this bundle any more; what was explained with it is removed."""
+        self._log.info("explanations let go", bundle=bundle)
+
     def reloaded(self, taken: list[str], kept: list[str]) -> None:
         """Settings were read again: which hold now, and which would need a restart."""
         self._log.info("settings read again", taken=taken)

@@ -1,4 +1,7 @@
-"""Where explanations stand once they are published: folders, and a link to the newest of them."""
+"""Where explanations stand once they are published: folders, and a link to the newest of them.
+
+What goes is renamed first: whoever looks finds all of it, or nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from ..pipeline.durable_file import sync
 FACTS = "explanation.json"
 NEWEST = "newest"
 PART_PREFIX = ".part-"
+GONE_PREFIX = ".gone-"
 KEPT = 2
 
 
@@ -21,10 +25,23 @@ def tidy(folder: Path) -> None:
         (path for path in folder.glob("[0-9]*") if path.is_dir()), key=lambda path: path.stat().st_mtime_ns
     )
     old = [path for path in whole if path != newest][: -(KEPT - 1)]
-    for path in [*old, *folder.glob(f"{PART_PREFIX}*")]:
-        shutil.rmtree(path, ignore_errors=True)
+    for path in [*old, *folder.glob(f"{PART_PREFIX}*"), *folder.glob(f"{GONE_PREFIX}*")]:
+        let_go(path)
     for link in folder.glob(f".{NEWEST}.*"):
         link.unlink(missing_ok=True)
+
+
+def let_go(path: Path) -> bool:
+    """Remove a folder that nothing leads to; False where it stays, for the system does not let it go."""
+    gone = path if path.name.startswith(".") else path.with_name(f"{GONE_PREFIX}{path.name}")
+    if gone != path:
+        shutil.rmtree(gone, ignore_errors=True)  # of a kill: one that was let go and came again
+        try:
+            path.rename(gone)
+        except OSError:
+            return False
+    shutil.rmtree(gone, ignore_errors=True)
+    return True
 
 
 def newest_of(folder: Path) -> Path | None:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ import pytest
 import torch
 from prometheus_client import CollectorRegistry
 
-from bandwatch.agent.explain_job import errors_file, read_job
+from bandwatch.agent.explain_job import errors_file, read_job, result_of
 from bandwatch.agent.explain_process import WORKER
+from bandwatch.agent.explained_folders import ExplainedFolders
 from bandwatch.agent.explainer import Explainer
 from bandwatch.agent.explainer_worker import NICE
 from bandwatch.agent.labels import Labels
@@ -27,7 +29,7 @@ from bandwatch.agent.reservoir import read_windows
 from bandwatch.agent.routes import Routes
 from bandwatch.agent.telemetry import Telemetry
 from bandwatch.config.schema import Explain, Models, Settings
-from bandwatch.explain.published import newest_of, tidy
+from bandwatch.explain.published import let_go, newest_of, tidy
 from bandwatch.models.bundle import Bundle, write_bundle
 from bandwatch.models.encoder import Encoder, EncoderConfig, weights_of
 from bandwatch.models.tensor_file import read_arrays
@@ -286,11 +288,67 @@ def test_a_worker_makes_way_for_everybody_and_ends_with_its_agent(tmp_path: Path
             worker.kill()
 
 
+OLD, OLDER = "0123456789ab", "ba9876543210"
+
+
+def published_by(folder: Path, bundle: str) -> Path:
+    """An explanation of before, as far as anybody looks."""
+    final = folder / "explain" / bundle / BAND[0] / BAND[1] / "20260101T000000-000000000"
+    final.mkdir(parents=True)
+    tree = {"depth": 3, "leaves": 4, "fidelity": 0.9, "fidelity_training": 0.95}
+    facts = {"made_ns": 1, "model": "m", "windows": 9, "tree": tree, "seconds": {}, "clusters": []}
+    (final / "explanation.json").write_text(json.dumps(facts))
+    (final.parent / "newest").symlink_to(final.name)
+    return final
+
+
+def test_explanations_of_other_bundles_go_and_nothing_else(bench, heard, tmp_path):
+    current = published_by(tmp_path, heard[-1][0].bundle.name)
+    for bundle in (OLD, OLDER, "my notes"):
+        published_by(tmp_path, bundle)
+    (tmp_path / "explain" / f".gone-{OLDER}").mkdir()  # and what a kill left
+    one = bench()
+    one.explainer.turn()
+    left = sorted(path.name for path in (tmp_path / "explain").iterdir())
+    assert left == sorted([current.parents[2].name, "my notes"])
+    assert [each["folder"] for each in one.explainer.listed()] == [str(current)]
+    lines = [json.loads(line) for line in one.stream.getvalue().splitlines()]
+    told = [line["bundle"] for line in lines if line["event"] == "explanations let go"]
+    assert told == [OLD, OLDER]
+
+
+def test_of_a_bundle_that_was_used_before_a_bands_newest_stays_until_there_is_a_newer(tmp_path, heard):
+    reports = Telemetry(CollectorRegistry(), open_log("error"))
+    folders = ExplainedFolders(tmp_path / "explain", reports)
+    before = result_of(published_by(tmp_path, OLD))
+    labels = heard[-1][0]
+    folders.keep([labels], [before])
+    assert Path(before.folder).is_dir()
+    folders.keep([labels], [result_of(published_by(tmp_path, labels.bundle.name))])
+    assert [path.name for path in (tmp_path / "explain").iterdir()] == [labels.bundle.name]
+
+
+def test_what_goes_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    going = published_by(tmp_path, OLD).parents[2]
+
+    def killed(path: Path, **options: object) -> None:
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            let_go(going)
+    assert not going.exists()
+    published_by(tmp_path, OLD)  # it comes again
+    assert let_go(going)
+    assert list((tmp_path / "explain").iterdir()) == []
+
+
 PUBLISH_FOR_EVER = """
 import sys, time
+from dataclasses import replace
 from pathlib import Path
-from itertools import islice
-import numpy as np
 from bandwatch.agent.explain_job import read_job
 from bandwatch.agent.reservoir import read_windows
 from bandwatch.explain.refresh import refresh
@@ -304,6 +362,9 @@ bundle = Bundle.load(job.bundle, device="cpu", threads=1)
 encoder = encoder_with(read_weights(bundle.part(ENCODER_FILE), 4), 4)
 made = refresh(recent.values, recent.segments, recent.clusters, recent.start_ns, recent.row_seconds, model,
                encoder, bundle.embed)
+# Of two clusters: it is the drawing that takes long, and every file is there.
+parts = ("portraits", "attributions", "attributed", "words")
+made = replace(made, **{part: getattr(made, part)[:2] for part in parts})
 while True:
     publish(Path(job.output), made, {}, time.time_ns())
 """
