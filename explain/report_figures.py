@@ -165,9 +165,8 @@ def _attribution(study: ClusterStudy, cluster: ClusterFacts) -> ReportFigure:
         "say why it is this cluster and no other: for that there are the rules."
     )
     arrays = {"windows": windows, "maps": maps, "window_numbers": np.array(indices, dtype=np.int64)}
-    return _figure(
-        attribution_name(cluster.number), draw_attributions(windows, maps, titles), caption, arrays
-    )
+    drawn = draw_attributions(windows, maps, titles, study.measured.pixel)
+    return _figure(attribution_name(cluster.number), drawn, caption, arrays)
 
 
 def _called(number: int, names: Mapping[int, str]) -> str:
