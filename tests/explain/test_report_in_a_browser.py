@@ -80,7 +80,7 @@ def test_it_opens_from_the_disk_without_an_error_and_asks_for_nothing(browser, p
     assert browser.complaints() == []
     assert browser.requests() == [path.as_uri()]
     pictures = browser.value(PICTURES)
-    assert len(pictures) == 3 + 2 * 2
+    assert len(pictures) == page.count("<figure>") >= 3 + 2 * 2
     assert all(each["loaded"] and min(each["width"], each["height"]) > 100 for each in pictures)
     assert browser.value("document.querySelector('h3[id=\"band-0-cluster-0\"]').textContent") == (
         "Cluster 0: <script>alert(1)</script> & garage"
