@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..models.activity import BandModel
 from ..models.encoder import Encoder
 from ..models.halves import first_half, stretches
+from ..models.measures import Measures
 from ..models.window_features import window_features
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
@@ -81,9 +82,11 @@ def refresh(
     encoder: Encoder,
     embed: Callable[[Float32], Float32],
     *,
+    measures: Measures | None = None,
     clock: Clock = time.monotonic,
 ) -> Explanation:
-    """Explain a band's clusters by these windows of it.
+    """Explain a band's clusters by these windows of it; `measures` are what `embed` puts behind the encoder's
+    features, if anything.
 
     Shape: values [n, 128, 128] in [0, 1]; segments, given (clusters of then, -1 for none), start_ns int64
     [n]. Labels are those of `model` today. Raises BadInput for fewer than four windows a cluster.
@@ -112,7 +115,8 @@ def refresh(
             portraits.add(window, *facts)
         drawn = portraits.portraits()
     with _timed(seconds, "attributions", clock):
-        explainer = GuidedBackprop(encoder, DistanceScores(model.projection, model.centres))
+        scores = DistanceScores(model.projection, model.centres)
+        explainer = GuidedBackprop(encoder, scores, measures=measures)
         maps, attributed = _attributions(explainer, values, clusters, model, drawn)
     with _timed(seconds, "words", clock):
         measured = measured_windows(
