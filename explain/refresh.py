@@ -82,11 +82,11 @@ def refresh(
     encoder: Encoder,
     embed: Callable[[Float32], Float32],
     *,
-    measures: Measures | None = None,
+    beside: Measures | None = None,
     clock: Clock = time.monotonic,
 ) -> Explanation:
-    """Explain a band's clusters by these windows of it; `measures` are what `embed` puts behind the encoder's
-    features, if anything.
+    """Explain a band's clusters by these windows of it; `beside` are what `embed` puts behind the encoder's features,
+    if anything.
 
     Shape: values [n, 128, 128] in [0, 1]; segments, given (clusters of then, -1 for none), start_ns int64
     [n]. Labels are those of `model` today. Raises BadInput for fewer than four windows a cluster.
@@ -116,7 +116,7 @@ def refresh(
         drawn = portraits.portraits()
     with _timed(seconds, "attributions", clock):
         scores = DistanceScores(model.projection, model.centres)
-        explainer = GuidedBackprop(encoder, scores, measures=measures)
+        explainer = GuidedBackprop(encoder, scores, measures=beside)
         maps, attributed = _attributions(explainer, values, clusters, model, drawn)
     with _timed(seconds, "words", clock):
         measured = measured_windows(
