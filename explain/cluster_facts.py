@@ -31,7 +31,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterFacts:
-    """`path`: the conditions of its leaf in the tree over components, empty where it has none; `rule`: its
+    """`path`: the conditions of its leaf in the bisector tree, empty where it has none; `rule`: its
     main one in the tree over measures. `average` is the mean of `attributed` of its windows, drawn evenly,
     `attribution` the mean of their maps; float32 [128, 128] each. Examples: nearest to the centre first."""
 
@@ -87,7 +87,7 @@ def facts_of_clusters(
                 words=cluster_words(typical),
                 typical=typical,
                 portrait=portraits.portrait(number),
-                path=trees.shallow_path(number),
+                path=trees.path(number),
                 rule=trees.measure.rule_words(number),
                 average=read_only(values.mean(axis=0)),
                 attribution=read_only(
@@ -152,8 +152,8 @@ def _example(
     paths: list[str] = []
     if trees.measure.predict(one.features)[0] == typical.cluster:
         paths.append(trees.measure.path_words(one.features[0]))
-    if trees.shallow_clusters[trees.shallow.predict(assigned.points[only])[0]] == typical.cluster:
-        paths.append(trees.shallow_words(assigned.points[index]))
+    if trees.seen[trees.bisector.predict(assigned.points[only])[0]] == typical.cluster:
+        paths.append(trees.window_words(assigned.points[index]))
     values = assigned.windows.values[only].astype(np.float32)
     return Example(
         index=index,

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..models.clustering import fit_centres, fit_projection
 from ..pipeline.frames import Float32, Int64
-from .shallow_tree import ShallowTree
+from .bisector_tree import BisectorTree
 
 RERUNS = 3
 LEFT_OUT = 10  # one window in so many
@@ -38,7 +38,7 @@ def leaf_changes(
         projection = fit_projection(learnt, components, whiten=whiten)
         points = projection.points(learnt)
         centres, _ = fit_centres(points, clusters, its_seed)
-        return ShallowTree(len(centres)).fit(points, centres).predict(projection.points(features))
+        return BisectorTree(len(centres)).fit(points, centres).predict(projection.points(features))
 
     first = leaves(features, seed)
     by_seed: list[float] = []

@@ -17,12 +17,14 @@ from ..models.measures import Measures
 from ..models.window_features import window_features
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
+from .bisector_tree import BisectorTree
 from .cluster_scores import DistanceScores
 from .guided_backprop import GuidedBackprop
 from .measure_tree import MeasureTree
 from .plain_names import PixelSize
 from .portraits import Portrait, Portraits
 from .shallow_tree import ShallowTree
+from .study_trees import Grown
 from .typical import measured_windows, typical_windows
 from .words import ClusterWords, cluster_words
 
@@ -49,7 +51,8 @@ class Explanation:
     """Everything about one band's clusters, from `windows` windows between two moments.
 
     `attributions` float32 [p, 128, 128] are mean maps of the clusters of `portraits`, in their order, each
-    over `attributed` of its windows. `numbers` are those of the tree's centres, `seconds` what each part
+    over `attributed` of its windows. `paper_figures` are those of the paper's shallow tree, of cuts along
+    components, beside the `tree`'s. `numbers` are those of the tree's centres, `seconds` what each part
     took, by kind. `relabelled`: the share of the windows whose cluster is another today than when it was
     heard, of those that had one.
     """
@@ -59,8 +62,9 @@ class Explanation:
     first_ns: int
     last_ns: int
     pixel: PixelSize
-    tree: ShallowTree
+    tree: BisectorTree
     tree_figures: TreeFigures
+    paper_figures: TreeFigures
     measures: MeasureTree
     measures_fidelity: float
     portraits: tuple[Portrait, ...]
@@ -85,8 +89,8 @@ def refresh(
     beside: Measures | None = None,
     clock: Clock = time.monotonic,
 ) -> Explanation:
-    """Explain a band's clusters by these windows of it; `beside` are what `embed` puts behind the encoder's features,
-    if anything.
+    """Explain a band's clusters by these windows of it; `beside` are what `embed` puts behind the encoder's
+    features, if anything.
 
     Shape: values [n, 128, 128] in [0, 1]; segments, given (clusters of then, -1 for none), start_ns int64
     [n]. Labels are those of `model` today. Raises BadInput for fewer than four windows a cluster.
@@ -106,7 +110,9 @@ def refresh(
         )
         clusters, distances, _ = model.assign(features)
     with _timed(seconds, "tree", clock):
-        tree, figures = _grown(model, features, clusters, start_ns)
+        grown_on = (model, model.points(features), clusters, start_ns)
+        tree, figures = _grown(BisectorTree, *grown_on)
+        _, paper_figures = _grown(ShallowTree, *grown_on)
     with _timed(seconds, "portraits", clock):
         portraits = Portraits(model.clusters, model.geometry.segments)
         for window, *facts in zip(
@@ -133,6 +139,7 @@ def refresh(
         pixel=measured.pixel,
         tree=tree,
         tree_figures=figures,
+        paper_figures=paper_figures,
         measures=measures,
         measures_fidelity=measures.fidelity(measured.features, clusters),
         portraits=drawn,
@@ -146,18 +153,17 @@ def refresh(
 
 
 def _grown(
-    model: BandModel, features: Float32, clusters: Int64, start_ns: Int64
-) -> tuple[ShallowTree, TreeFigures]:
-    points = model.points(features).astype(np.float64)
+    kind: type[Grown], model: BandModel, points: Float32, clusters: Int64, start_ns: Int64
+) -> tuple[Grown, TreeFigures]:
     centres = model.centres.astype(np.float64)
     place = {number: index for index, number in enumerate(model.clusters.tolist())}
     labels = np.array([place[number] for number in clusters.tolist()], dtype=np.int64)
-    tree = ShallowTree(len(centres)).fit(points, centres)
+    tree = kind(len(centres)).fit(points, centres)
     first = first_half(stretches(np.zeros(len(points), np.int64), start_ns, None), None, 0)
     right = 0.0
     try:
         for half in (first, ~first):
-            grown = ShallowTree(len(centres)).fit(points[half], centres)
+            grown = kind(len(centres)).fit(points[half], centres)
             right += grown.fidelity(points[~half], labels[~half]) * int((~half).sum())
     except BadInput:  # a half of fewer distinct points than centres
         right = np.nan

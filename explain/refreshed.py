@@ -21,7 +21,7 @@ from ..pipeline.windows import ABOVE_FLOOR_DB, BELOW_FLOOR_DB
 from .attribution_figures import draw_attributions
 from .portrait_figures import draw_portraits
 from .published import FACTS, PART_PREFIX, point_to, tidy
-from .refresh import Explanation
+from .refresh import Explanation, TreeFigures
 from .tree_drawing import draw_tree
 
 ARRAYS, TREE = "arrays.safetensors", "tree.svg"
@@ -85,7 +85,7 @@ def _cluster_names(explanation: Explanation) -> dict[int, str]:
 
 
 def _facts(explanation: Explanation) -> dict[str, Any]:
-    tree, figures = explanation.tree, explanation.tree_figures
+    tree = explanation.tree
     return {
         "model": explanation.model,
         "windows": explanation.windows,
@@ -94,10 +94,7 @@ def _facts(explanation: Explanation) -> dict[str, Any]:
         "relabelled_ratio": explanation.relabelled,
         "seconds": explanation.seconds,
         "tree": {
-            "depth": figures.depth,
-            "leaves": figures.leaves,
-            "fidelity_training": figures.fidelity,
-            "fidelity": figures.held_out,
+            **_tree_facts(explanation.tree_figures),
             "weighted_depth": tree.weighted_depth_,
             "nodes": [
                 {
@@ -111,14 +108,15 @@ def _facts(explanation: Explanation) -> dict[str, Any]:
                     "depth": node.depth,
                     "samples": node.samples,
                     "misassigned": node.misassigned,
-                    "component": node.feature,
-                    "threshold": node.threshold,
+                    "near": explanation.numbers[node.near],
+                    "far": explanation.numbers[node.far],
                     "left": node.left,
                     "right": node.right,
                 }
                 for node in tree.nodes_
             ],
         },
+        "paper_tree": _tree_facts(explanation.paper_figures),
         "measure_tree": {
             "depth": explanation.measures.depth_,
             "leaves": explanation.measures.n_leaves_,
@@ -137,6 +135,15 @@ def _facts(explanation: Explanation) -> dict[str, Any]:
                 explanation.portraits, explanation.words, explanation.attributed, strict=True
             )
         ],
+    }
+
+
+def _tree_facts(figures: TreeFigures) -> dict[str, Any]:
+    return {
+        "depth": figures.depth,
+        "leaves": figures.leaves,
+        "fidelity_training": figures.fidelity,
+        "fidelity": figures.held_out,
     }
 
 

@@ -20,6 +20,7 @@ from .cluster_study import ClusterStudy
 from .report_figures import (
     COMPONENTS,
     LETTERS,
+    PAPER_TREE,
     PORTRAITS,
     TREE,
     ReportFigure,
@@ -100,6 +101,7 @@ def _band(band: BandPages, number: int) -> str:
         f'<h3 id="tree-{number}">What tells clusters apart</h3>',
         _trees_in_words(study),
         _figure(figures[TREE], band.folder),
+        _figure(figures[PAPER_TREE], band.folder),
         f'<h3 id="components-{number}">What the components keep</h3>',
         _figure(figures[COMPONENTS], band.folder),
         f'<h3 id="portraits-{number}">All clusters</h3>',
@@ -128,7 +130,12 @@ def _figures_of_trust(study: ClusterStudy) -> list[tuple[str, str]]:
             f"{components.kept.trustworthiness:.2f} (1 is best)",
         ),
         (
-            "tree over components",
+            "tree of likeness",
+            f"{trees.bisector.n_leaves_} leaves, depth {trees.bisector.depth_}; gives "
+            f"{_shares(trees.bisector_fidelity.training, trees.bisector_fidelity.held_out)}",
+        ),
+        (
+            "the paper's tree, over components",
             f"{trees.shallow.n_leaves_} leaves, depth {trees.shallow.depth_}; gives "
             f"{_shares(trees.shallow_fidelity.training, trees.shallow_fidelity.held_out)}",
         ),
@@ -140,7 +147,7 @@ def _figures_of_trust(study: ClusterStudy) -> list[tuple[str, str]]:
         (
             "to compare",
             f"naming always the largest cluster would be right for "
-            f"{percent(trees.shallow_fidelity.largest_share)} of the windows",
+            f"{percent(trees.bisector_fidelity.largest_share)} of the windows",
         ),
         (
             "windows that change their leaf",
@@ -172,16 +179,17 @@ def _overview(band: BandPages, number: int) -> str:
 def _trees_in_words(study: ClusterStudy) -> str:
     named = len(study.clusters) - sum(not each.path for each in study.clusters)
     return (
-        "<p>Two trees say the same in two languages. The first (below) cuts the principal components, in "
-        "which clusters are made: it follows them best, but a component has no unit. The second cuts what "
-        "a person can measure; its rules stand with each cluster. "
+        "<p>Three trees say the same in three languages. The first (below) asks which of two clusters a "
+        "window is more like: it follows the clusters best. The second, the first paper's, cuts the "
+        "principal components in which clusters are made, which have no unit. The third cuts what a person "
+        "can measure; its rules stand with each cluster. "
         f"{named} of {len(study.clusters)} clusters have a leaf of their own in the first.</p>"
     )
 
 
 def _cluster(band: BandPages, cluster: ClusterFacts, anchor: str) -> str:
     figures, number = band.figures, cluster.number
-    path = cluster.path or "no leaf of the tree is this cluster's: no single cut parts it from its neighbours"
+    path = cluster.path or "no leaf of the tree is this cluster's: no cut parts it from its neighbours"
     parts = [
         f'<section><h3 id="{anchor}">Cluster {number}{_called(band.said, cluster)}</h3>',
         f'<p class="sentence">{_text(cluster.words.sentence)}</p>',
@@ -189,7 +197,7 @@ def _cluster(band: BandPages, cluster: ClusterFacts, anchor: str) -> str:
         f"<p>{_normal(band.said, cluster)}</p>" if number in band.said.mutes else "",
         "<dl>",
         f"<dt>Rule of measures</dt><dd>{_text(cluster.rule)}</dd>",
-        f"<dt>Path in the tree of components</dt><dd>{escape(path)}</dd>",
+        f"<dt>Path in the tree of likeness</dt><dd>{escape(path)}</dd>",
         f"<dt>Origins</dt><dd>{_text(_origins(band.study, cluster))}</dd></dl>",
         _figure(figures[portrait_name(number)], band.folder),
         _figure(figures[attribution_name(number)], band.folder),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..pipeline.frames import Float32
 from .attribution_figures import draw_attributions
+from .centre_tree import CentreTree
 from .cluster_facts import ClusterFacts
 from .cluster_study import ClusterStudy
 from .pca_figure import draw_components
@@ -37,10 +38,11 @@ class ReportFigure:
 
 
 def figures_of(study: ClusterStudy, said: Said = NOTHING_SAID) -> Iterator[ReportFigure]:
-    """Components, tree, portraits, then portrait and attribution of each cluster: `figure_count` of them,
-    with the names that people gave."""
+    """Components, the tree, the paper's, portraits, then portrait and attribution of each cluster:
+    `figure_count` of them, with the names that people gave."""
     yield _components(study)
     yield _tree(study, said.names)
+    yield _paper_tree(study, said.names)
     yield _portraits(study, said.names)
     for cluster in study.clusters:
         yield _portrait(study, cluster, said.names)
@@ -48,7 +50,7 @@ def figures_of(study: ClusterStudy, said: Said = NOTHING_SAID) -> Iterator[Repor
 
 
 def figure_count(study: ClusterStudy) -> int:
-    return 3 + 2 * len(study.clusters)
+    return 4 + 2 * len(study.clusters)
 
 
 def portrait_name(number: int) -> str:
@@ -63,7 +65,8 @@ LETTERS = "ABC"  # of the example windows
 _MOST_NAME = 24  # characters in a leaf
 _DOTS_PER_INCH = 100
 _COLOURS = 256
-COMPONENTS, TREE, PORTRAITS = "components.png", "tree.svg", "portraits.png"
+COMPONENTS, TREE, PAPER_TREE = "components.png", "tree.svg", "paper-tree.svg"
+PORTRAITS = "portraits.png"
 
 
 def _components(study: ClusterStudy) -> ReportFigure:
@@ -88,22 +91,42 @@ def _components(study: ClusterStudy) -> ReportFigure:
 
 
 def _tree(study: ClusterStudy, names: Mapping[int, str]) -> ReportFigure:
-    tree = study.trees.shallow
-    numbers = study.trees.shallow_clusters.tolist()
+    caption = (
+        "The tree. Read from left to right: each box asks which of two clusters a window is more like, which "
+        'is whose centre it is nearer to; go along "yes" to the first. Look the two up among the portraits '
+        "to see what the question is about. Each cluster has one leaf on the right. " + _HOW_TO_READ
+    )
+    return _drawn(TREE, study.trees.bisector, study, names, caption)
+
+
+def _paper_tree(study: ClusterStudy, names: Mapping[int, str]) -> ReportFigure:
+    caption = (
+        "The first paper's shallow tree of the same clusters. At each box one principal component (PC) is "
+        'compared with one number; go along "yes" where the rule holds. ' + _HOW_TO_READ
+    )
+    return _drawn(PAPER_TREE, study.trees.shallow, study, names, caption)
+
+
+_HOW_TO_READ = (
+    "The red bar is the share of windows that came here and belong elsewhere: where it is long, the cuts do "
+    "not tell these clusters well. Lines are as thick as the share of windows on them."
+)
+
+
+def _drawn(
+    name: str, tree: CentreTree[Any], study: ClusterStudy, names: Mapping[int, str], caption: str
+) -> ReportFigure:
+    numbers = study.trees.seen.tolist()
     drawing = draw_tree(
         tree,
-        feature_names=component_names(tree),
+        feature_names=component_names(study.trees.shallow),
         cluster_names={place: _called(number, names) for place, number in enumerate(numbers)},
-    )
-    caption = (
-        "The shallow tree. Read from left to right: at each box one principal component (PC) is compared "
-        'with one number; go along "yes" where the rule holds. Each cluster has one leaf on the right. The '
-        "red bar is the share of windows that came here and belong elsewhere: where it is long, the cut does "
-        "not tell these clusters well. Lines are as thick as the share of windows on them."
     )
     nodes = [asdict(node) | {"cuts": not node.is_leaf} for node in tree.nodes_]
     data = json.dumps({"clusters": numbers, "nodes": plain(nodes)}, indent=1, allow_nan=False)
-    return ReportFigure(TREE, drawing.encode(), caption, "tree.json", (data + "\n").encode())
+    return ReportFigure(
+        name, drawing.encode(), caption, f"{name.removesuffix('.svg')}.json", (data + "\n").encode()
+    )
 
 
 def _portraits(study: ClusterStudy, names: Mapping[int, str]) -> ReportFigure:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..pipeline.frames import Int64
+from .centre_tree import CentreTree
 from .cluster_facts import ClusterFacts
 from .cluster_study import ClusterStudy
 from .measure_tree import TreeFidelity
@@ -16,8 +17,9 @@ EXPLAINED_SHARE = 0.85
 
 
 def record_of(study: ClusterStudy, said: Said = NOTHING_SAID) -> dict[str, Any]:
-    """One band's, with what people have `said` of its clusters: `tree` and `measure_tree` (`fidelity` is that
-    on held-out windows), `pca`, `robustness`, `clusters`. What could not be measured is None."""
+    """One band's, with what people have `said` of its clusters: `tree`, `paper_tree`, `measure_tree`
+    (`fidelity` is that on held-out windows), `pca`, `robustness`, `clusters`. What could not be measured is
+    None."""
     components, trees = study.components, study.trees
     windows = study.assigned.windows
     return plain(
@@ -28,13 +30,10 @@ def record_of(study: ClusterStudy, said: Said = NOTHING_SAID) -> dict[str, Any]:
             "windows_given": windows.given,
             "model": study.model.name,
             "model_from": study.model_from,
-            "tree": tree_record(trees.shallow_fidelity)
-            | {
-                "weighted_depth": trees.shallow.weighted_depth_,
-                "explanation_size": trees.shallow.explanation_size_,
-            },
+            "tree": tree_record(trees.bisector_fidelity) | _sizes(trees.bisector),
+            "paper_tree": tree_record(trees.shallow_fidelity) | _sizes(trees.shallow),
             "measure_tree": tree_record(trees.measure_fidelity),
-            "largest_share": trees.shallow_fidelity.largest_share,
+            "largest_share": trees.bisector_fidelity.largest_share,
             "pca": {
                 "components": components.components,
                 "components_85": components.components_for(EXPLAINED_SHARE),
@@ -55,6 +54,10 @@ def tree_record(fidelity: TreeFidelity) -> dict[str, Any]:
         "depth": fidelity.depth,
         "leaves": fidelity.leaves,
     }
+
+
+def _sizes(tree: CentreTree[Any]) -> dict[str, float]:
+    return {"weighted_depth": tree.weighted_depth_, "explanation_size": tree.explanation_size_}
 
 
 def _cluster(cluster: ClusterFacts, start_ns: Int64, said: Said) -> dict[str, Any]:

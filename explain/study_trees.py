@@ -1,9 +1,11 @@
-"""The tree over components and the tree over measures of one band's windows, and how far each holds."""
+"""The trees that tell one band's clusters apart, and how far each holds."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from ..models.cluster_figures import Bools
 from ..models.evaluated_windows import EvaluatedWindows
 from ..models.halves import first_half, stretches
 from ..pipeline.frames import Float32, Int64
+from .bisector_tree import BisectorTree
+from .centre_tree import CentreTree
 from .measure_tree import MeasureTree, TreeFidelity, tree_fidelity
 from .shallow_tree import ShallowTree
 from .typical import MeasuredWindows
@@ -19,30 +23,42 @@ from .typical import MeasuredWindows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyTrees:
-    """Both trees of all windows. Centre i of `shallow` is cluster `shallow_clusters[i]`: those that have
-    windows. `held_out` of either fidelity is NaN where all windows begin at one moment."""
+    """The trees of all windows: the one that asks which of two clusters a window is more like, the paper's
+    (`shallow`, cuts along components), and that of measures. Centre i of the first two is cluster `seen[i]`:
+    those that have windows. Fidelities `held_out` are NaN where all windows begin at one moment."""
 
+    bisector: BisectorTree
+    bisector_fidelity: TreeFidelity
     shallow: ShallowTree
-    shallow_clusters: Int64
     shallow_fidelity: TreeFidelity
+    seen: Int64
     measure: MeasureTree
     measure_fidelity: TreeFidelity
 
-    def shallow_path(self, cluster: int) -> str:
-        """What holds in the cluster's leaf, `PC 3 <= -0.209 and PC 1 > 2.310`; empty where it has none."""
-        for number, node in enumerate(self.shallow.nodes_):
-            if node.is_leaf and self.shallow_clusters[node.centre] == cluster:
+    def path(self, cluster: int) -> str:
+        """What holds in the cluster's leaf, `more like cluster 3 than cluster 7 or cluster 9`; empty where it
+        has none."""
+        for number, node in enumerate(self.bisector.nodes_):
+            if node.is_leaf and self.seen[node.centre] == cluster:
                 return self._words(number)
         return ""
 
-    def shallow_words(self, point: Float32) -> str:
-        """The same of the leaf that one window's point, [c], comes to."""
-        return self._words(int(self.shallow.leaves(point[None])[0]))
+    def window_words(self, point: Float32) -> str:
+        """The same of the leaf that one window's point, [c], comes to: `it is more like ...`."""
+        said = self._words(int(self.bisector.leaves(point[None])[0]))
+        return f"it is {said}" if said.startswith("more") else said
+
+    def cluster_names(self, names: Mapping[int, str] | None = None) -> dict[int, str]:
+        """Centres go by rows, people by cluster numbers, or by the names they gave these."""
+        known = names or {}
+        return {
+            place: known.get(number, f"cluster {number}") for place, number in enumerate(self.seen.tolist())
+        }
 
     def _words(self, number: int) -> str:
-        names = component_names(self.shallow)
-        said = [condition.words(names) for condition in self.shallow.conditions(number)]
-        return " and ".join(said) or "there is no other cluster"
+        names = self.cluster_names()
+        said = [condition.words(names) for condition in self.bisector.conditions(number)]
+        return ", ".join(said) or "there is no other cluster"
 
 
 def study_trees(
@@ -55,7 +71,9 @@ def study_trees(
     clusters = measured.clusters
     is_first = first_half(stretches(windows.recording, windows.start_ns, None), None, seed)
     halves = None if is_first.all() or not is_first.any() else is_first
-    shallow, seen = grow_tree(points, clusters, model.centres, model.clusters)
+    given = (points, clusters, model.centres, model.clusters)
+    bisector, bisector_fidelity, seen = _judged(BisectorTree, *given, halves)
+    shallow, shallow_fidelity, _ = _judged(ShallowTree, *given, halves)
     measure = MeasureTree().fit(measured.features, clusters, measured.pixel)
     if halves is None:
         of_measures = TreeFidelity(
@@ -75,15 +93,11 @@ def study_trees(
             seed=seed,
         )
     return StudyTrees(
+        bisector=bisector,
+        bisector_fidelity=bisector_fidelity,
         shallow=shallow,
-        shallow_clusters=seen,
-        shallow_fidelity=TreeFidelity(
-            training=float((seen[shallow.predict(points)] == clusters).mean()),
-            held_out=held_out_fidelity(points, clusters, model.centres, model.clusters, halves),
-            largest_share=_largest_share(clusters),
-            leaves=shallow.n_leaves_,
-            depth=shallow.depth_,
-        ),
+        shallow_fidelity=shallow_fidelity,
+        seen=seen,
         measure=measure,
         measure_fidelity=of_measures,
     )
@@ -92,37 +106,70 @@ def study_trees(
 def tree_figures(
     points: Float32, centres: Float32, labels: Int64, is_first: Bools | None
 ) -> dict[str, float]:
-    """`fidelity` (held out; NaN without halves), `fidelity_training`, `depth` and `leaves` of the tree of
-    points [n, c] in the clusters `labels` [n], rows of `centres` [k, c]."""
+    """`fidelity` (held out; NaN without halves), `fidelity_training`, `depth` and `leaves` of the bisector
+    tree of points [n, c] in the clusters `labels` [n], rows of `centres` [k, c]; `paper_fidelity` and so on
+    of the paper's, of cuts along components."""
     numbers = np.arange(len(centres), dtype=np.int64)
-    tree, seen = grow_tree(points, labels, centres, numbers)
-    return {
-        "fidelity": held_out_fidelity(points, labels, centres, numbers, is_first),
-        "fidelity_training": float((seen[tree.predict(points)] == labels).mean()),
-        "depth": float(tree.depth_),
-        "leaves": float(tree.n_leaves_),
-    }
+    told: dict[str, float] = {}
+    for kind, prefix in KINDS.items():
+        _, found, _ = _judged(kind, points, labels, centres, numbers, is_first)
+        told |= {
+            f"{prefix}fidelity": found.held_out,
+            f"{prefix}fidelity_training": found.training,
+            f"{prefix}depth": float(found.depth),
+            f"{prefix}leaves": float(found.leaves),
+        }
+    return told
+
+
+Grown = TypeVar("Grown", bound=CentreTree[Any])
+KINDS: Mapping[type[CentreTree[Any]], str] = {BisectorTree: "", ShallowTree: "paper_"}
+
+
+def _judged(
+    kind: type[Grown],
+    points: Float32,
+    clusters: Int64,
+    centres: Float32,
+    numbers: Int64,
+    is_first: Bools | None,
+) -> tuple[Grown, TreeFidelity, Int64]:
+    """The tree of all windows, how far it holds, and by which of the `numbers` its centres go."""
+    tree, seen = grow_tree(kind, points, clusters, centres, numbers)
+    fidelity = TreeFidelity(
+        training=float((seen[tree.predict(points)] == clusters).mean()),
+        held_out=held_out_fidelity(kind, points, clusters, centres, numbers, is_first),
+        largest_share=_largest_share(clusters),
+        leaves=tree.n_leaves_,
+        depth=tree.depth_,
+    )
+    return tree, fidelity, seen
 
 
 def grow_tree(
-    points: Float32, clusters: Int64, centres: Float32, numbers: Int64
-) -> tuple[ShallowTree, Int64]:
+    kind: type[Grown], points: Float32, clusters: Int64, centres: Float32, numbers: Int64
+) -> tuple[Grown, Int64]:
     """The tree of points [n, c] in `clusters` [n] and of those centres [k, c] that have any of them, and by
     which of the `numbers` [k] these go."""
     has_windows = np.isin(numbers, clusters)
-    tree = ShallowTree(int(has_windows.sum())).fit(points, centres[has_windows])
+    tree = kind(int(has_windows.sum())).fit(points, centres[has_windows])
     return tree, numbers[has_windows]
 
 
 def held_out_fidelity(
-    points: Float32, clusters: Int64, centres: Float32, numbers: Int64, is_first: Bools | None
+    kind: type[CentreTree[Any]],
+    points: Float32,
+    clusters: Int64,
+    centres: Float32,
+    numbers: Int64,
+    is_first: Bools | None,
 ) -> float:
     """The share of windows whose cluster a tree of the other half gives; NaN without two halves."""
     if is_first is None:
         return math.nan
     right = 0
     for half in (is_first, ~is_first):
-        tree, seen = grow_tree(points[half], clusters[half], centres, numbers)
+        tree, seen = grow_tree(kind, points[half], clusters[half], centres, numbers)
         right += int((seen[tree.predict(points[~half])] == clusters[~half]).sum())
     return right / len(clusters)
 

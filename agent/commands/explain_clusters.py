@@ -194,6 +194,7 @@ def _write(
         "node": first["node"],
         "band": first["band"],
         "tree": first["tree"],
+        "paper_tree": first["paper_tree"],
         "measure_tree": first["measure_tree"],
         "pca": first["pca"],
         "bands": bands,
@@ -217,11 +218,11 @@ def _write(
 
 def _tell(study: ClusterStudy) -> None:
     trees = study.trees
-    held_out = trees.shallow_fidelity.held_out
+    held_out = trees.bisector_fidelity.held_out
     typer.echo(
         f"{study.geometry.node}/{study.geometry.band}: {len(study.assigned.windows)} windows, "
-        f"{len(study.clusters)} clusters; a tree of {trees.shallow.n_leaves_} leaves, depth "
-        f"{trees.shallow.depth_}, gives {trees.shallow_fidelity.training:.1%} of them their cluster"
+        f"{len(study.clusters)} clusters; a tree of {trees.bisector.n_leaves_} leaves, depth "
+        f"{trees.bisector.depth_}, gives {trees.bisector_fidelity.training:.1%} of them their cluster"
         + (f", {held_out:.1%} held out" if held_out == held_out else "")
     )
 

@@ -66,7 +66,8 @@ def test_labelled_recordings_are_scored_and_predictions_give_the_same_scores(ban
     assert record["primary"] == "default"
     for name in ("pixels", "untrained", "hand-made", "default", "default+hand-made"):
         tree = record["models"][name]["tree"]
-        assert tree.keys() == {"fidelity", "fidelity_training", "depth", "leaves"}
+        figures = {"fidelity", "fidelity_training", "depth", "leaves"}
+        assert tree.keys() == figures | {f"paper_{name}" for name in figures}
         assert tree["leaves"] == record["models"][name]["clusters"]
         assert 2 <= tree["depth"] <= 3
         assert 0.5 < tree["fidelity"] <= tree["fidelity_training"] <= 1

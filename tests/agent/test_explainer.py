@@ -152,6 +152,9 @@ def test_a_killed_worker_costs_one_refresh_and_the_next_is_published_whole(bench
     assert sum(each["windows"] for each in facts["clusters"]) == 128
     assert facts["tree"]["leaves"] == model.cluster_count
     assert sum(node["samples"] for node in facts["tree"]["nodes"] if "cluster" in node) == 128
+    cuts = [node for node in facts["tree"]["nodes"] if "cluster" not in node]
+    assert {node[side] for node in cuts for side in ("near", "far")} <= {*model.clusters.tolist()}
+    assert facts["paper_tree"].keys() == {"depth", "leaves", "fidelity", "fidelity_training"}
     assert all(each["sentence"].endswith(".") and each["rule"] for each in facts["clusters"])
     arrays = read_arrays(newest / "arrays.safetensors")
     assert arrays["mean_db"].shape == arrays["attributions"].shape == (len(facts["clusters"]), 128, 128)

@@ -100,7 +100,7 @@ def test_every_cut_has_the_least_cost_of_all_pairs_written_out():
 def overlapping(clusters=24, features=8, n=6000, seed=1):
     random = np.random.default_rng(seed)
     centers = random.normal(size=(clusters, features))
-    X = centers[random.integers(0, clusters, n)] + random.normal(0, 0.5, (n, features))
+    X = centers[random.integers(0, clusters, n)] + random.normal(0, 0.7, (n, features))
     return X, centers, ((X[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
 
 
@@ -117,7 +117,7 @@ def test_new_windows_get_their_cluster_more_often_than_by_cuts_along_features():
     seen, unseen = slice(0, 3000), slice(3000, None)
     paper, ours = (kind(24).fit(X[seen], centers) for kind in (ShallowTree, BisectorTree))
     assert ours.n_leaves_ == 24
-    assert ours.fidelity(X[unseen], labels[unseen]) > paper.fidelity(X[unseen], labels[unseen]) + 0.1
+    assert ours.fidelity(X[unseen], labels[unseen]) > paper.fidelity(X[unseen], labels[unseen]) + 0.08
 
 
 def test_neither_the_order_of_the_rows_nor_a_rotation_changes_the_tree():

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bandwatch.explain.bisector_tree import BisectorTree
 from bandwatch.explain.cluster_study import STEPS, study_clusters
 from bandwatch.explain.leaf_changes import changed_share
+from bandwatch.explain.shallow_tree import ShallowTree
 from bandwatch.explain.study_trees import held_out_fidelity
 from bandwatch.models.band_fitting import fit_band_model
 from bandwatch.models.bundle import Bundle, shipped_bundle
@@ -54,15 +56,17 @@ def test_each_cluster_is_told_by_what_its_windows_show(study):
 
 def test_a_tree_of_two_plain_clusters_is_one_cut_that_nothing_changes(study):
     trees = study.trees
-    for fidelity in (trees.shallow_fidelity, trees.measure_fidelity):
+    for fidelity in (trees.bisector_fidelity, trees.shallow_fidelity, trees.measure_fidelity):
         assert (fidelity.training, fidelity.leaves, fidelity.depth) == (1, 2, 1)
         assert fidelity.largest_share == 0.5
-    # A cut lies at the outermost window of its own half: the other half may reach a little farther.
+    assert trees.bisector_fidelity.held_out == 1
+    # A cut along a component lies at the outermost window of its half: the other may reach a little farther.
     assert trees.shallow_fidelity.held_out >= 0.8
     assert (study.changes.other_seed, study.changes.other_windows) == (0, 0)
-    low, high = (trees.shallow_path(int(number)) for number in trees.shallow_clusters[[0, 1]])
-    threshold = trees.shallow.nodes_[0].threshold
-    assert {low, high} == {f"PC 1 <= {threshold:.3f}", f"PC 1 > {threshold:.3f}"}
+    assert [trees.path(number) for number in (0, 1)] == [
+        "more like cluster 0 than cluster 1",
+        "more like cluster 1 than cluster 0",
+    ]
 
 
 def test_examples_are_the_nearest_the_middle_and_the_farthest_and_meet_their_rule(study):
@@ -72,7 +76,7 @@ def test_examples_are_the_nearest_the_middle_and_the_farthest_and_meet_their_rul
         order = own[np.argsort(away)]
         assert [example.index for example in cluster.examples] == order[[0, 3, 7]].tolist()
         for example in cluster.examples:
-            assert f"It is cluster {cluster.number} because PC 1" in example.words.because
+            assert f"It is cluster {cluster.number} because it is more like" in example.words.because
             assert example.attribution.shape == (128, 128)
         assert cluster.portrait.typical_start_ns == study.assigned.windows.start_ns[order[0]]
 
@@ -108,7 +112,7 @@ def test_the_bundles_model_is_taken_where_it_was_measured_alike_and_only_there(b
         assert (found.model_from == "bundle") == is_taken
         assert (found.model is model) == is_taken
         # The cluster without a window here has no leaf and no section.
-        assert found.trees.shallow.n_leaves_ == len(found.clusters) == 2
+        assert found.trees.bisector.n_leaves_ == len(found.clusters) == 2
 
 
 def test_the_agents_model_goes_before_the_bundles_where_it_was_measured_alike(band, bundle, study):
@@ -128,7 +132,8 @@ def test_held_out_windows_of_a_cluster_that_the_other_half_never_saw_are_wrong()
     points = np.array([[0], [1], [10], [11], [20], [21], [0], [1], [10], [11]], dtype=np.float32)
     is_first = np.arange(10) < 6
     # The second half's tree knows no 9: two of ten are wrong.
-    assert held_out_fidelity(points, clusters, centres, numbers, is_first) == pytest.approx(0.8)
+    for kind in (BisectorTree, ShallowTree):
+        assert held_out_fidelity(kind, points, clusters, centres, numbers, is_first) == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(

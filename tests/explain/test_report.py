@@ -5,7 +5,6 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,7 +39,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def figures(study):
     found = list(figures_of(study))
-    assert len(found) == figure_count(study) == 3 + 2 * 2
+    assert len(found) == figure_count(study) == 4 + 2 * 2
     return {figure.name: figure for figure in found}
 
 
@@ -81,7 +80,7 @@ def test_the_page_loads_nothing_and_runs_nothing(page):
 def test_every_figure_has_a_caption_and_every_cluster_its_words(page, study):
     tree = ET.fromstring(page.removeprefix("<!DOCTYPE html>"))
     drawn = list(tree.iter("figure"))
-    assert len(drawn) == 2 * 7
+    assert len(drawn) == 2 * 8
     for figure in drawn:
         caption = "".join(figure.find("figcaption").itertext())
         assert len(caption) > 100
@@ -115,8 +114,9 @@ def test_a_figures_numbers_are_those_that_were_drawn(study, figures):
     assert maps["maps"][0].tobytes() == cluster.attribution.tobytes()
     own = study.assigned.windows.values[study.assigned.clusters == 0].astype(np.float32)
     assert np.allclose(maps["windows"][0], own.mean(axis=0), atol=1e-6)
-    tree = json.loads(figures["tree.svg"].data)
-    assert [node["samples"] for node in tree["nodes"]] == [16, 8, 8]
+    for name in ("tree.svg", "paper-tree.svg"):
+        tree = json.loads(figures[name].data)
+        assert [node["samples"] for node in tree["nodes"]] == [16, 8, 8]
     variance = np.load(io.BytesIO(figures["components.png"].data))["cumulative_variance"]
     assert study.components.components_for(0.85) == np.argmax(variance >= 0.85) + 1
 
@@ -128,14 +128,11 @@ def test_the_record_has_the_trees_and_components_and_is_plain_json(study):
         1,
         1,
     )
-    assert record["tree"]["fidelity"] == study.trees.shallow_fidelity.held_out
+    assert record["tree"]["fidelity"] == study.trees.bisector_fidelity.held_out
+    assert record["paper_tree"]["fidelity"] == study.trees.shallow_fidelity.held_out
     assert record["pca"]["components_85"] == study.components.components_for(0.85)
     assert [each["windows"] for each in record["clusters"]] == [8, 8]
-    trees = SimpleNamespace(
-        shallow=study.trees.shallow,
-        shallow_fidelity=replace(study.trees.shallow_fidelity, held_out=np.nan),
-        measure_fidelity=study.trees.measure_fidelity,
-    )
+    trees = replace(study.trees, bisector_fidelity=replace(study.trees.bisector_fidelity, held_out=np.nan))
     assert record_of(replace(study, trees=trees))["tree"]["fidelity"] is None
 
 
