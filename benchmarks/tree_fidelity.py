@@ -5,9 +5,9 @@
     python benchmarks/tree_fidelity.py --stride 16 --data sweep.csv
 
 Of each band the shipped encoder's features of the first half of the windows, by time, give components,
-k-means of 24 clusters and the trees; each tree is then asked for the second half. Twice: of the encoder's features
-alone, and with hand-made ones beside them, at half their weight. Each figure: on the first half, on the
-second.
+k-means of 24 clusters and the trees; each tree is then asked for the second half. Twice: of the encoder's
+features alone, and with hand-made ones beside them, at half their weight. Each figure: on the first half, on
+the second.
 """
 
 from __future__ import annotations
