@@ -69,7 +69,6 @@ def work(folder: Path) -> Result:
         model,
         encoder,
         bundle.embed,
-        beside=bundle.measures,
     )
     about = {name: value for name, value in asdict(job).items() if name not in ("output", "cache")}
     published = publish(Path(job.output), explanation, about, time.time_ns())

@@ -23,7 +23,7 @@ from bandwatch.explain.bisector_tree import BisectorTree
 from bandwatch.explain.shallow_tree import ShallowTree
 from bandwatch.models.bundle import Bundle, shipped_bundle
 from bandwatch.models.clustering import fit_centres, fit_projection, nearest
-from bandwatch.models.measures import fit_measures
+from bandwatch.models.representations import comparable
 from bandwatch.models.training_windows import cut_windows
 from bandwatch.models.window_features import window_features
 from bandwatch.pipeline.frames import PsdFrame
@@ -51,10 +51,9 @@ def main() -> None:
         parts = np.split(values, range(AT_ONCE, len(values), AT_ONCE))
         encoded = np.concatenate([bundle.engine.embed(part) for part in parts])
         half = len(values) // 2
-        measured = np.concatenate([window_features(part) for part in parts])
-        measures = fit_measures(measured[:half], encoded[:half], share=SHARE)
-        by_hand = np.concatenate([measures.features(part) for part in parts])
-        for kind, features in (("encoder", encoded), ("both", np.hstack([encoded, by_hand]))):
+        by_hand = comparable(np.concatenate([window_features(part) for part in parts]))
+        weight = SHARE * np.sqrt(encoded[:half].var(axis=0).sum() / by_hand[:half].var(axis=0).sum())
+        for kind, features in (("encoder", encoded), ("both", np.hstack([encoded, weight * by_hand]))):
             told = [f"{one:.3f} {other:.3f}" for one, other in fidelities(features, half)]
             print(f"{name[-24:]:24} {kind:9} {len(values):7}   " + "   ".join(told), flush=True)
 

@@ -143,4 +143,4 @@ def _explainer(bundle: Bundle, model: BandModel) -> GuidedBackprop:
     """Guided backpropagation of the distance from the centres; on the processor, wherever the engine is."""
     width = bundle.manifest.width
     encoder = encoder_with(read_weights(bundle.part(ENCODER_FILE), width), width)
-    return GuidedBackprop(encoder, DistanceScores(model.projection, model.centres), measures=bundle.measures)
+    return GuidedBackprop(encoder, DistanceScores(model.projection, model.centres))

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ..models.encoder import Encoder
-from ..models.measures import Measures
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.windows import WINDOW_BINS, WINDOW_ROWS
@@ -31,26 +30,16 @@ class GuidedBackprop:
     """The gradient of a window's score for a cluster by its pixels, ReLUs passing back what is positive only.
 
     `encoder` and `scores` are used where they are (`scores` goes to the encoder's device), and are after each
-    call as they were before it: modes, weights, gradients, hooks. Inside, both are in evaluation mode. With
-    `measures`, hand-made features stand behind the encoder's: they count in the score as they are, and have
-    no part in the map, for a pixel's way through them has no gradient.
+    call as they were before it: modes, weights, gradients, hooks. Inside, both are in evaluation mode.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        scores: ClusterScores,
-        *,
-        measures: Measures | None = None,
-        batch: int = BATCH,
-    ) -> None:
-        given = encoder.config.dimensions + (measures.dimensions if measures is not None else 0)
-        if scores.dimensions != given:
-            behind = "" if measures is None else " with the measures"
-            raise BadInput(f"scores of {scores.dimensions} features, the encoder gives {given}{behind}")
+    def __init__(self, encoder: Encoder, scores: ClusterScores, *, batch: int = BATCH) -> None:
+        if scores.dimensions != encoder.config.dimensions:
+            raise BadInput(
+                f"scores of {scores.dimensions} features, the encoder gives {encoder.config.dimensions}"
+            )
         self.encoder = encoder
         self.scores = scores
-        self.measures = measures
         self.batch = batch
 
     def attribute(self, windows: Float32, clusters: Int64 | None = None) -> Float32:
@@ -91,11 +80,7 @@ class GuidedBackprop:
             scores = self.scores.to(device)
             pixels = torch.from_numpy(np.array(windows, dtype=np.float32)).to(device)
             pixels = pixels[:, None].requires_grad_()  # [n, 1, 128, 128]
-            features = self.encoder(pixels)  # [n, d]
-            if self.measures is not None:
-                beside = torch.from_numpy(self.measures.features(windows)).to(device)
-                features = torch.cat([features, beside], dim=1)
-            found: Tensor = scores(features)  # [n, k]
+            found: Tensor = scores(self.encoder(pixels))  # [n, k]
             if clusters is None:
                 chosen = found.argmax(dim=1)
             else:

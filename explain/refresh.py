@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ..models.activity import BandModel
 from ..models.encoder import Encoder
 from ..models.halves import first_half, stretches
-from ..models.measures import Measures
 from ..models.window_features import window_features
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
@@ -86,11 +85,9 @@ def refresh(
     encoder: Encoder,
     embed: Callable[[Float32], Float32],
     *,
-    beside: Measures | None = None,
     clock: Clock = time.monotonic,
 ) -> Explanation:
-    """Explain a band's clusters by these windows of it; `beside` are what `embed` puts behind the encoder's
-    features, if anything.
+    """Explain a band's clusters by these windows of it.
 
     Shape: values [n, 128, 128] in [0, 1]; segments, given (clusters of then, -1 for none), start_ns int64
     [n]. Labels are those of `model` today. Raises BadInput for fewer than four windows a cluster.
@@ -122,7 +119,7 @@ def refresh(
         drawn = portraits.portraits()
     with _timed(seconds, "attributions", clock):
         scores = DistanceScores(model.projection, model.centres)
-        explainer = GuidedBackprop(encoder, scores, measures=beside)
+        explainer = GuidedBackprop(encoder, scores)
         maps, attributed = _attributions(explainer, values, clusters, model, drawn)
     with _timed(seconds, "words", clock):
         measured = measured_windows(

@@ -103,7 +103,6 @@ def test_the_bundles_model_is_taken_where_it_was_measured_alike_and_only_there(b
     for model, is_taken in ((own, True), (elsewhere, False)):
         holder = SimpleNamespace(
             embed=bundle.embed,
-            measures=bundle.measures,
             manifest=bundle.manifest,
             part=bundle.part,
             band_model=lambda node, band, model=model: model,
