@@ -17,6 +17,7 @@ from .commands.check import check_command
 from .commands.convert import convert_command
 from .commands.devices import devices_command
 from .commands.evaluate_clusters import evaluate_clusters_command
+from .commands.evaluate_forecast import evaluate_forecast_command
 from .commands.events import events_command
 from .commands.explain_clusters import explain_clusters_command
 from .commands.inspect import inspect_command
@@ -57,6 +58,7 @@ train.command("forecast")(train_forecast_command)
 app.add_typer(train, name="train")
 evaluate = typer.Typer(no_args_is_help=True, help="How good what was learnt is, beside simpler means.")
 evaluate.command("clusters")(evaluate_clusters_command)
+evaluate.command("forecast")(evaluate_forecast_command)
 app.add_typer(evaluate, name="evaluate")
 explain = typer.Typer(no_args_is_help=True, help="Why: what was learnt, as a report to read.")
 explain.command("clusters")(explain_clusters_command)

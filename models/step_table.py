@@ -30,7 +30,8 @@ from .unbroken import unbroken
 class StepTable:
     """Consecutive steps of one band: `values` float32 [n, F] in `unit`, their ends int64 [n].
 
-    A row whose index is in `breaks` does not follow the row before it: nothing may span the two.
+    A row whose index is in `breaks` does not follow the row before it: nothing may span the two. Of these
+    breaks, `changes` are where rows began to mean something else; at the others steps are only missing.
     """
 
     node: str
@@ -41,6 +42,7 @@ class StepTable:
     values: Float32
     end_ns: Int64
     breaks: tuple[int, ...] = ()
+    changes: tuple[int, ...] = ()
 
     def steps(self) -> list[Step]:
         """The rows as the steps they were, for driving a contest; gaps are where `breaks` says."""
@@ -66,6 +68,7 @@ class _Gathered:
     unit: PowerUnit
     steps: list[Step] = field(default_factory=list)
     breaks: list[int] = field(default_factory=list)
+    changes: list[int] = field(default_factory=list)
 
 
 def gather_steps(
@@ -127,6 +130,8 @@ def _add(band: _Gathered, step: Step, broken: bool) -> None:
             raise BadInput(f"band {name}: frequencies change {change}, they must stay the same")
         if broken or not follows(step, last):
             band.breaks.append(len(band.steps))
+        if broken:
+            band.changes.append(len(band.steps))
     band.steps.append(step)
 
 
@@ -141,4 +146,5 @@ def _table(band: _Gathered) -> StepTable:
         values=read_only(np.stack([step.values for step in band.steps])),
         end_ns=read_only(np.array([step.end_ns for step in band.steps], dtype=np.int64)),
         breaks=tuple(band.breaks),
+        changes=tuple(band.changes),
     )

@@ -18,6 +18,7 @@ from ...pipeline.errors import BadInput
 from ...pipeline.recording import Recording
 from ...pipeline.replay import open_channels
 from .cluster_table import tell_clusters
+from .result_files import keep_apart, write_result
 
 if TYPE_CHECKING:
     from ...models.bundle import Bundle
@@ -69,7 +70,7 @@ def evaluate_clusters_command(
     names = [*data, *(more or [])]
     if truth and len(data) > 1 and more:
         raise BadInput("--data: given again and with several files; which --truth is whose is not plain")
-    _keep_apart(json_path, predictions, [*map(Path, names), *(truth or []), *([labels] if labels else [])])
+    keep_apart(json_path, predictions, [*map(Path, names), *(truth or []), *([labels] if labels else [])])
     recordings = _recordings(names)
     known, truth_kind, notes = _truths(names, recordings, labels, truth or [])
 
@@ -113,7 +114,7 @@ def evaluate_clusters_command(
     record["data"] |= {"paths": names, "truth": truth_kind, "stride_rows": stride}
     record["settings"] |= {"bundles": {name: each.hash for name, each in bundles.items()}}
     record["meaning"] = {each.name: each.meaning for each in representations}
-    _write(json_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
+    write_result(json_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     if predictions is not None:
         _write_predictions(predictions, windows, evaluation)
     tell_clusters(evaluation, truth_kind)
@@ -224,33 +225,7 @@ def _write_predictions(path: Path, windows: EvaluatedWindows, evaluation: Cluste
         arrays["truth"] = np.array(shown, dtype=np.str_)
     content = io.BytesIO()
     np.savez(content, **arrays)
-    _write(path, content.getvalue())
-
-
-def _write(path: Path, content: bytes) -> None:
-    from ...models.tensor_file import write_atomically
-
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _keep_apart(json_path: Path, predictions: Path | None, inputs: Sequence[Path]) -> None:
-    """Results never overwrite what they are made from, nor each other; and their folders are there."""
-    outputs = [("--json", json_path)] + ([("--predictions", predictions)] if predictions else [])
-    if predictions is not None and predictions.resolve() == json_path.resolve():
-        raise BadInput(f"--predictions {predictions}: is where --json goes, too")
-    if predictions is not None and predictions.suffix != ".npz":
-        raise BadInput(f"--predictions {predictions}: suffix is '{predictions.suffix}'; limit: .npz")
-    given = {path.resolve() for path in inputs}
-    for option, path in outputs:
-        if path.resolve() in given:
-            raise BadInput(f"{option} {path}: is one of the files read; take another name")
-        if not path.parent.is_dir():
-            raise BadInput(f"{option} {path}: the folder {path.parent} does not exist")
-        if path.is_dir():
-            raise BadInput(f"{option} {path}: is a folder; limit: a file")
+    write_result(path, content.getvalue())
 
 
 @contextmanager

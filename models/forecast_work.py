@@ -1,0 +1,92 @@
+"""Answers of forecasters on disk, so that a long evaluation that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..pipeline.errors import BadInput
+from .forecast_answers import Answers
+from .forecast_question import ForecastQuestion
+from .tensor_file import write_atomically
+
+
+class ForecastWork:
+    """A folder of answers by what they hang on: data, rows, columns, model, seed and the models' code.
+
+    Answers to another question lie beside these and are not mistaken for them. `seconds` add up over
+    kills.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"{folder}: cannot be made: {error.strerror}") from None
+
+    def place(self, question: ForecastQuestion, columns: slice, model: str, seed: int) -> WorkPlace:
+        """Where the answers of one model with one seed are, or will be."""
+        facts = [question.digest, columns.start, columns.stop, model, seed, _code_digest()]
+        sha = hashlib.sha256(json.dumps(facts).encode())
+        return WorkPlace(self.folder / f"{model}-seed{seed}-{sha.hexdigest()[:16]}")
+
+    def forget(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class WorkPlace:
+    """The files of one model, one seed and one question; `checkpoint` is its training's own."""
+
+    def __init__(self, stem: Path) -> None:
+        self._answers = stem.with_name(f"{stem.name}.npz")
+        self._seconds = stem.with_name(f"{stem.name}.seconds")
+        self.checkpoint = stem.with_name(f"{stem.name}.safetensors")
+
+    def load(self) -> Answers | None:
+        """The answers; None where they are not there, or not whole."""
+        try:
+            with np.load(self._answers, allow_pickle=False) as arrays:
+                seconds = arrays["seconds"]
+                return Answers(arrays["forecasts"], float(seconds[0]), float(seconds[1]))
+        except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile):
+            return None
+
+    def save(self, answers: Answers) -> None:
+        """Keep the answers; what only an unfinished training needs goes."""
+        content = io.BytesIO()
+        seconds = np.array([answers.training_seconds, answers.asking_seconds])
+        np.savez(content, forecasts=answers.forecasts, seconds=seconds)
+        write_atomically(self._answers, content.getvalue())
+        for left in (self.checkpoint, self._seconds):
+            left.unlink(missing_ok=True)
+
+    def seconds_before(self) -> float:
+        """What trainings that were killed took, up to the last epoch that ended."""
+        try:
+            return float(self._seconds.read_text()) if self.checkpoint.is_file() else 0.0
+        except (OSError, ValueError):
+            return 0.0
+
+    def keep_seconds(self, seconds: float) -> None:
+        """Called with each epoch."""
+        write_atomically(self._seconds, repr(seconds).encode())
+
+
+@cache
+def _code_digest() -> str:
+    """Of the version and of the source of everything here that has to do with forecasts."""
+    sha = hashlib.sha256(__version__.encode())
+    here = Path(__file__).parent
+    for source in sorted([*here.glob("forecast_*.py"), *(here / "forecasters").glob("*.py")]):
+        sha.update(source.name.encode() + source.read_bytes())
+    return sha.hexdigest()
