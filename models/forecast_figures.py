@@ -31,15 +31,21 @@ def draw_forecast_figures(folder: Path, evaluation: ForecastEvaluation) -> None:
     unit = evaluation.question.rows.table.unit
     results = evaluation.together()
     horizons = np.arange(1, evaluation.question.horizon + 1)
-    frequencies_mhz = _asked_mhz(evaluation)
+    frequencies_hz = evaluation.question.rows.table.frequencies_hz
+    asked_hz = np.concatenate([frequencies_hz[columns] for columns in evaluation.question.columns])
+    frequencies_mhz = _set_by_set(evaluation, asked_hz / 1e6)
     ahead, across = "steps ahead", "frequency, MHz"
     rmse, mape = f"RMSE, {unit}", "MAPE, %"
     figures = {
         "figure2": _heatmap(evaluation),
         "figure3": _lines(results, horizons, lambda each: each.rmse_by_horizon, ahead, rmse),
         "figure4": _lines(results, horizons, lambda each: each.mape_by_horizon, ahead, mape),
-        "figure5": _lines(results, frequencies_mhz, lambda each: each.rmse_by_column, across, rmse),
-        "figure6": _lines(results, frequencies_mhz, lambda each: each.mape_by_column, across, mape),
+        "figure5": _lines(
+            results, frequencies_mhz, lambda each: _set_by_set(evaluation, each.rmse_by_column), across, rmse
+        ),
+        "figure6": _lines(
+            results, frequencies_mhz, lambda each: _set_by_set(evaluation, each.mape_by_column), across, mape
+        ),
     }
     try:
         folder.mkdir(exist_ok=True)
@@ -70,14 +76,16 @@ def _heatmap(evaluation: ForecastEvaluation) -> Figure:
     rows = np.append(np.arange(0, len(shown), every), len(shown))
     image = axes.pcolormesh(rows, edges, shown[::every].T, cmap="turbo", vmin=low, vmax=high, rasterized=True)
     figure.colorbar(image, ax=axes, label=table.unit)
-    for part, colour in ((question.train, "black"), (question.test, "white")):
+    above = axes.get_xaxis_transform()
+    for part, words in ((question.train, "learned from"), (question.test, "forecast")):
+        axes.text((part.start + part.stop) / 2, 1.01, words, transform=above, ha="center", va="bottom")
         for row in (part.start, part.stop):
-            axes.axvline(row, color=colour, linewidth=1, linestyle="--")
+            axes.axvline(row, color="white", linewidth=1, linestyle="--")
     for columns in question.columns:
         for edge in (columns.start, columns.stop):
             axes.axhline(float(edges[edge]), color="black", linewidth=0.6, linestyle=":")
-    axes.set_xlabel(f"row, of {table.step_s:g} s (black: learned from; white: forecast)")
-    axes.set_ylabel("frequency, MHz (dotted: forecast)")
+    axes.set_xlabel(f"row, of {table.step_s:g} s")
+    axes.set_ylabel("frequency, MHz (between dotted lines: forecast)")
     return figure
 
 
@@ -91,7 +99,6 @@ def _lines(
     """A line for each model, means over seeds; baselines dashed."""
     figure, axes = _figure(8, 4.5)
     colours = mpl.colormaps["tab20"]
-    apart = places.size > 1 and float(np.diff(places).max()) > 1.5 * float(np.median(np.diff(places)))
     for number, (name, result) in enumerate(results.items()):
         axes.plot(
             places,
@@ -99,8 +106,7 @@ def _lines(
             color=colours(number % 20),
             marker=_MARKERS[number % len(_MARKERS)],
             markersize=4,
-            # Sets of columns are not joined by a line over what lies between them.
-            linestyle="none" if apart else "--" if name in BASELINES else "-",
+            linestyle="--" if name in BASELINES else "-",
             linewidth=2.5 if name == "default" else 1.2,
             label=name,
         )
@@ -111,9 +117,10 @@ def _lines(
     return figure
 
 
-def _asked_mhz(evaluation: ForecastEvaluation) -> Floats:
-    frequencies_hz = evaluation.question.rows.table.frequencies_hz
-    return np.concatenate([frequencies_hz[columns] for columns in evaluation.question.columns]) / 1e6
+def _set_by_set(evaluation: ForecastEvaluation, values: Floats) -> Floats:
+    """Figures of all columns asked for [f], NaN behind each set: no line joins it to the next."""
+    ends = np.cumsum([columns.stop - columns.start for columns in evaluation.question.columns])
+    return np.insert(values, ends, np.nan)
 
 
 def _edges(middles: Floats) -> Floats:
