@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..pipeline.journal import Note
+from .deviation import OffRange
+from .wording import clock
 
 
 def event_words(event: Note) -> str:
@@ -18,6 +20,10 @@ def event_words(event: Note) -> str:
             return _gap(facts)
         case "drift":
             return _drift(facts)
+        case "deviation":
+            return _deviation(facts)
+        case "forecast_model":
+            return _forecast_model(facts)
         case "fitted" if facts.get("windows"):
             return (
                 f"model {facts.get('model')}: {facts.get('clusters')} clusters of {facts['windows']} windows"
@@ -48,6 +54,39 @@ def _drift(facts: dict[str, Any]) -> str:
     share = f"{ratio:.0%}" if isinstance(ratio, int | float) else _value(ratio)
     words = "the band drifts" if facts.get("drifting") else "the band drifts no longer"
     return f"{words}: {share} of its windows at least are strange to its model"
+
+
+def _deviation(facts: dict[str, Any]) -> str:
+    begun_ns, ended_ns, share = (facts.get(name) for name in ("begun_ns", "ended_ns", "share"))
+    missed = f"{share:.0%}" if isinstance(share, int | float) else _value(share)
+    since = f"since {_clock(begun_ns)}"
+    words = f"{missed} of its forecasts are missed {since}"
+    if ended_ns is not None:
+        words = f"back at its forecasts; from {_clock(begun_ns)} to {_clock(ended_ns)} up to {missed} missed"
+    ranges = facts.get("ranges")
+    return "; ".join([f"segment {facts.get('segment')}: {words}", *_range_words(ranges)])
+
+
+def _range_words(ranges: Any) -> list[str]:
+    try:
+        return [str(OffRange(**each)) for each in ranges]
+    except (TypeError, ValueError):
+        return []
+
+
+def _clock(time_ns: Any) -> str:
+    try:
+        return clock(time_ns)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return _value(time_ns)
+
+
+def _forecast_model(facts: dict[str, Any]) -> str:
+    rmse_db, was_rmse_db = _value(facts.get("rmse_db")), _value(facts.get("was_rmse_db"))
+    return (
+        f"{facts.get('model')} ({rmse_db} dB) instead of {facts.get('was')} ({was_rmse_db} dB), "
+        f"over the last {facts.get('steps')} steps"
+    )
 
 
 def _gap(facts: dict[str, Any]) -> str:

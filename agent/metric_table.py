@@ -13,7 +13,7 @@ LABELS_ALLOWED = frozenset(
 MOST_SERIES_A_BAND = 1_000
 MOST_SEGMENTS = 100
 MOST_CLUSTERS = 100
-MOST_NAMES = 40
+MOST_NAMES = 24
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 
@@ -145,6 +145,53 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         _BAND,
         "Share of values that fell inside their forecast's interval, over the last 60 of each horizon.",
+    ),
+    Metric(
+        "forecaster_changes_total",
+        "counter",
+        _BAND,
+        "Times that another forecaster was given out because it was better on recent truth.",
+    ),
+    Metric(
+        "deviations_total",
+        "counter",
+        _BAND,
+        "Times that a segment left its forecasts, all segments; the event `deviation` says where.",
+    ),
+    Metric(
+        "forecast_refits_total", "counter", _BAND, "Re-fits of the default forecaster that were put to use."
+    ),
+    Metric(
+        "forecast_refits_skipped_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Re-fits that changed nothing: `too_few_steps` in the store, or the one in use is `no_worse` on the "
+        "newest steps.",
+    ),
+    Metric(
+        "forecast_refits_failed_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Re-fits that came to nothing: the worker was `killed`, took too long (`timeout`), could not use "
+        "what is stored (`refused`), broke (`error`), or the `disk` failed.",
+    ),
+    Metric(
+        "forecast_fit_timestamp_seconds",
+        "gauge",
+        _BAND,
+        "When the default forecaster in use was fitted, Unix seconds (UTC).",
+    ),
+    Metric(
+        "forecast_fit_duration_seconds",
+        "gauge",
+        _BAND,
+        "Time its fit took, from start to end of the worker, seconds.",
+    ),
+    Metric(
+        "forecast_fit_skill_ratio",
+        "gauge",
+        _BAND,
+        "1 - RMSE / RMSE of repeating the last step, on the newest steps, which the fit had not seen.",
     ),
     Metric(
         "stage_duration_seconds",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from ..models.drift import Drift
+from ..models.standings import ForecasterChange
 from ..pipeline.frames import Gap, PsdFrame, Verdict
 from ..pipeline.journal import Entry, Note
+from .deviation import Deviation
 from .outputs import Fitted, Output, Unfitted
 from .route import BandRoute
 
@@ -45,6 +48,26 @@ def note_of(output: Output, time_ns: int) -> Note | None:
                 "reasons": list(output.reasons),
             }
             return Note(output.node, output.band, output.time_ns, "verdict", facts)
+        case Deviation():
+            facts = {
+                "segment": output.segment,
+                "begun_ns": output.begun_ns,
+                "ended_ns": output.ended_ns,
+                "share": output.share,
+                "limit": output.limit,
+                "ranges": [asdict(each) for each in output.ranges],
+            }
+            time_ns = output.begun_ns if output.ended_ns is None else output.ended_ns
+            return Note(output.node, output.band, time_ns, "deviation", facts)
+        case ForecasterChange():
+            facts = {
+                "model": output.model,
+                "was": output.was,
+                "rmse_db": output.rmse_db if math.isfinite(output.rmse_db) else None,
+                "was_rmse_db": output.was_rmse_db if math.isfinite(output.was_rmse_db) else None,
+                "steps": output.steps,
+            }
+            return Note(output.node, output.band, output.time_ns, "forecast_model", facts)
         case Drift() if output.crossed:
             facts = {"drifting": output.drifting, "ratio": output.ratio}
             return Note(output.node, output.band, output.time_ns, "drift", facts)

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from ..models.contest import Score
 from ..models.drift import Drift
+from ..models.standings import ForecasterChange
 from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
+from .deviation import Deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,10 @@ Output = (
     | Assignment
     | Drift
     | Forecast
+    | ForecasterChange
     | Score
     | Verdict
+    | Deviation
     | Fitted
     | Unfitted
     | Named

@@ -162,6 +162,52 @@ class Reports:
         """Nothing uses this bundle any more; what was explained with it is removed."""
         self._log.info("explanations let go", bundle=bundle)
 
+    def refit_made(
+        self,
+        node: str,
+        band: str,
+        *,
+        fit: str,
+        made_ns: int,
+        seconds: float,
+        steps: int,
+        rmse_db: float,
+        repeat_last_rmse_db: float,
+    ) -> None:
+        """A new fit of the default forecaster is in use; errors are on the newest steps, new to it."""
+        self._metrics.counter("forecast_refits_total").labels(node, band).inc()
+        self.fit_in_use(node, band, made_ns=made_ns, rmse_db=rmse_db, repeat_last_rmse_db=repeat_last_rmse_db)
+        self._metrics.gauge("forecast_fit_duration_seconds").labels(node, band).set(seconds)
+        self._log.info(
+            "forecaster fitted",
+            node=node,
+            band=band,
+            fit=fit,
+            steps=steps,
+            rmse_db=round(rmse_db, 4),
+            repeat_last_rmse_db=round(repeat_last_rmse_db, 4),
+            seconds=round(seconds, 2),
+        )
+
+    def fit_in_use(
+        self, node: str, band: str, *, made_ns: int, rmse_db: float, repeat_last_rmse_db: float
+    ) -> None:
+        """The default forecaster in use is this fit, made now or before the start."""
+        metrics = self._metrics
+        metrics.gauge("forecast_fit_timestamp_seconds").labels(node, band).set(made_ns / 1e9)
+        skill = 1 - rmse_db / repeat_last_rmse_db if repeat_last_rmse_db > 0 else 0.0
+        metrics.gauge("forecast_fit_skill_ratio").labels(node, band).set(skill)
+
+    def refit_skipped(self, node: str, band: str, reason: str) -> None:
+        """A re-fit was due and changed nothing."""
+        self._metrics.counter("forecast_refits_skipped_total").labels(node, band, reason).inc()
+
+    def refit_failed(self, node: str, band: str, reason: str, message: str) -> None:
+        """A re-fit came to nothing; the forecaster stays as it was."""
+        self._metrics.counter("forecast_refits_failed_total").labels(node, band, reason).inc()
+        at = ("refit", node, band, reason)
+        self._line("warning", "not fitted", at, node=node, band=band, reason=reason, message=message)
+
     def reloaded(self, taken: list[str], kept: list[str]) -> None:
         """Settings were read again: which hold now, and which would need a restart."""
         self._log.info("settings read again", taken=taken)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..models.activity import Geometry
 from ..models.contest import Contest
+from ..models.departure import Departure
 from ..models.forecasters.forecaster import Forecaster
 from ..models.forecasters.nlinear import NLinear
 from ..models.forecasters.repeat_last import RepeatLast
@@ -194,8 +195,7 @@ class BandRoute:
         for stage in (self.mask, self._noise_floor, self._windower, self._steps, self._histories):
             stage.gap(gap)
         self._contest.gap(gap)
-        self._judge.gap(gap)
-        return outputs
+        return outputs + self._judge.gap(gap)
 
     def _row(self, frame: PsdFrame) -> list[Output]:
         outputs: list[Output] = []
@@ -258,13 +258,15 @@ class BandRoute:
 
     def _forecast(self, step: Step) -> list[Output]:
         started = perf_counter()
-        outputs: list[Output] = [*self._judge.step(step), *self._contest.push(step)]
+        outputs: list[Output] = []
+        for found in self._contest.push(step):
+            outputs += self._judge.departed(found) if isinstance(found, Departure) else [found]
         for history in self._histories.push(step):
             for output in self._contest.push(history):
-                outputs.append(output)
                 if isinstance(output, Forecast):
                     self._newest = output
-                    self._judge.forecast(output)
+                if not isinstance(output, Departure):
+                    outputs.append(output)
         for name, reason in self._contest.refused.items():
             if name not in self._refused:
                 self._refused.add(name)

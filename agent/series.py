@@ -63,6 +63,8 @@ class BandSeries:
         self.drift = metrics.gauge("drift_ratio").labels(node, band)
         self.drift.set(nan)
         self.windows_shed = metrics.counter("windows_shed_total").labels(node, band)
+        self.forecaster_changes = metrics.counter("forecaster_changes_total").labels(node, band)
+        self.deviations = metrics.counter("deviations_total").labels(node, band)
         self.explanation_windows = metrics.gauge("explanation_windows").labels(node, band)
         self.scores = RecentScores()
         self.states: dict[int, VerdictState] = {}

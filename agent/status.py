@@ -10,9 +10,11 @@ from typing import Any
 from .. import __version__
 from ..models.contest import Score
 from ..models.drift import Drift
+from ..models.standings import ForecasterChange
 from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
 from .band_board import BandBoard
 from .band_status import AgentStatus
+from .deviation import Deviation
 from .outputs import Discarded, Fitted, Named, Output, Unfitted
 
 
@@ -47,6 +49,8 @@ class StatusBoard:
             Drift: BandBoard.drift,
             Forecast: BandBoard.forecast,
             Score: BandBoard.score,
+            ForecasterChange: lambda _band, _change: None,
+            Deviation: lambda _band, _deviation: None,
             Verdict: BandBoard.verdict,
             Fitted: BandBoard.fitted,
             Unfitted: lambda band, _: band.unfitted(),

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from ..models.contest import Score
 from ..models.drift import DRIFTING_FROM, DRIFTING_UNTIL, Drift
+from ..models.standings import ForecasterChange
 from ..pipeline.frames import (
     NS_PER_S,
     Assignment,
@@ -21,6 +22,7 @@ from ..pipeline.frames import (
     LevelledRow,
     Verdict,
 )
+from .deviation import Deviation
 from .metric_table import MOST_CLUSTERS, MOST_SEGMENTS
 from .outputs import Discarded, Fitted, Named, Output, Unfitted
 from .reports import Reports
@@ -53,8 +55,10 @@ class Telemetry(Reports):
             Assignment: self._window_assigned,
             Drift: self._drift_found,
             Forecast: self._forecast_made,
+            ForecasterChange: self._forecaster_changed,
             Score: self._forecast_scored,
             Verdict: self._verdict_given,
+            Deviation: self._deviated,
             Fitted: self._model_fitted,
             Unfitted: self._model_dropped,
             Named: self._clusters_named,
@@ -128,17 +132,32 @@ class Telemetry(Reports):
         band = self._band(forecast.node, forecast.band)
         for step, level_db in enumerate(step_means(forecast.mean), start=1):
             self._metrics.gauge("band_forecast_db").labels(forecast.node, forecast.band, step).set(level_db)
-        if (was := band.use_model("forecast", forecast.model)) != forecast.model:
+        if band.use_model("forecast", forecast.model) is None:
             self._line(
                 "info",
-                "forecaster chosen" if was is None else "forecaster switched",
+                "forecaster chosen",
                 ("forecaster", forecast.node, forecast.band),
                 node=forecast.node,
                 band=forecast.band,
                 model=forecast.model,
-                was=was,
                 at=_utc(forecast.made_ns),
             )
+
+    def _forecaster_changed(self, change: ForecasterChange) -> None:
+        self._band(change.node, change.band).forecaster_changes.inc()
+        self._line(
+            "info",
+            "forecaster switched",
+            ("forecaster", change.node, change.band),
+            node=change.node,
+            band=change.band,
+            model=change.model,
+            was=change.was,
+            rmse_db=_rounded(change.rmse_db),
+            was_rmse_db=_rounded(change.was_rmse_db),
+            steps=change.steps,
+            at=_utc(change.time_ns),
+        )
 
     def _forecast_scored(self, score: Score) -> None:
         metrics, at = self._metrics, (score.node, score.band)
@@ -176,6 +195,10 @@ class Telemetry(Reports):
             at=_utc(verdict.time_ns),
         )
 
+    def _deviated(self, deviation: Deviation) -> None:
+        if deviation.ended_ns is None:  # the verdict that comes with it makes the line
+            self._band(deviation.node, deviation.band).deviations.inc()
+
     def _model_fitted(self, fitted: Fitted) -> None:
         band = self._band(fitted.node, fitted.band)
         band.forget_clusters()
@@ -205,6 +228,10 @@ class Telemetry(Reports):
 
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
+
+
+def _rounded(value_db: float) -> float | None:
+    return round(value_db, 4) if math.isfinite(value_db) else None
 
 
 def _utc(time_ns: int) -> str:

@@ -7,31 +7,17 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import cast, get_args
 
-import numpy as np
-
-from ..models.forecasters.forecaster import follows_at
+from ..models.departure import Departure
 from ..models.stated import Stated
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import (
-    NS_PER_S,
-    SAME_MEANING,
-    Assignment,
-    Float32,
-    Forecast,
-    Gap,
-    Step,
-    Verdict,
-    VerdictState,
-    read_only,
-)
+from ..pipeline.frames import SAME_MEANING, Assignment, Gap, Verdict, VerdictState
 from ..pipeline.state import State
+from .deviation import Deviation, DeviationWatch
+from .wording import clock
 
 RECENT_WINDOWS = 40
 NOVEL_FROM = 0.98
 NOVEL_UNTIL = 0.90
-RECENT_STEPS = 3
-DEVIATING_FROM = 0.5
-DEVIATING_UNTIL = 0.25
 
 _STATES: tuple[str, ...] = get_args(VerdictState)
 _MOST_REASONS = 8
@@ -41,9 +27,9 @@ _MOST_REASONS = 8
 class _Segment:
     first_hz: float
     last_hz: float
+    watch: DeviationWatch
     verdict: Verdict | None = None
     novelties: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_WINDOWS))
-    outside: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_STEPS))
     nearest: tuple[int, float] | None = None  # cluster and distance of the newest window, if it has them
 
     @property
@@ -51,28 +37,18 @@ class _Segment:
         return None if self.verdict is None else self.verdict.state
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Awaited:
-    """What the step that starts at `start_ns` is expected to be; [F] each."""
-
-    start_ns: int
-    low_db: Float32
-    high_db: Float32
-
-
 class Judge:
-    """Assignments, forecasts and steps of one band in, verdicts out: one whenever a segment's state changes.
+    """Assignments and departures of one band in, verdicts out: one whenever a segment's state changes.
 
     `novel`: the median novelty of the last 40 windows reached 0.98, until it falls below 0.90. At stride
     16 these span five windows that share no row: a single burst, however odd, is in too few of them to
     raise an alarm, and what stays odd for some 20 strides (a minute at 5 rows a second) does.
-    `deviating`: in each of the last 3 steps at least half of the segment's frequencies lay outside the
-    interval that was forecast for them one step ahead, until fewer than a quarter do. Novel outranks
-    deviating. `score` is the median novelty, or the share outside.
+    `deviating`: the segment has left its forecasts (`DeviationWatch`). Novel outranks deviating; deviations
+    are told as they begin and end, whatever the verdict. `score` is the median novelty, or the share of
+    forecasts that were missed when the deviation began.
 
-    A gap forgets the novelties, as windows start anew. Missing rows leave what steps showed; steps more
-    than three apart, a clock that went back, another gain or a gap after which rows mean something else
-    forget that too. The state stays until something new speaks.
+    A gap forgets the novelties, as windows start anew. Missing rows leave what steps showed; a gap after
+    which rows mean something else ends a deviation. The state stays until something new speaks.
     """
 
     def __init__(self, node: str, band: str, segments_hz: list[tuple[float, float]]) -> None:
@@ -82,21 +58,20 @@ class Judge:
         self._forget()
 
     def _forget(self) -> None:
-        self._segments = [_Segment(first_hz, last_hz) for first_hz, last_hz in self._segments_hz]
-        self._awaited: _Awaited | None = None
-        self._judged_end_ns: int | None = None  # of the last step that could be compared
-        self._measure: tuple[str, float | None] | None = None  # unit and gain of the last step
+        self._segments = [
+            _Segment(*ends_hz, DeviationWatch(self._node, self._band, number, *ends_hz))
+            for number, ends_hz in enumerate(self._segments_hz)
+        ]
 
-    def gap(self, gap: Gap) -> None:
+    def gap(self, gap: Gap) -> list[Deviation]:
+        """Deviations that end with it."""
         for segment in self._segments:
             segment.novelties.clear()
-        if gap.reason not in SAME_MEANING:
-            self._break_off()
+        return [] if gap.reason in SAME_MEANING else self.break_off()
 
-    def _break_off(self) -> None:
-        self._awaited = self._judged_end_ns = None
-        for segment in self._segments:
-            segment.outside.clear()
+    def break_off(self) -> list[Deviation]:
+        """Steps to come are no run with those before: deviations that end with that."""
+        return [ended for segment in self._segments for ended in segment.watch.break_off()]
 
     def assigned(self, assignment: Assignment) -> list[Verdict]:
         """A window of a segment has its label, or none yet."""
@@ -111,40 +86,14 @@ class Judge:
             segment.novelties.append(assignment.novelty)
         return self._judge(assignment.segment, assignment.end_ns)
 
-    def forecast(self, forecast: Forecast) -> None:
-        """What the next step is expected to be."""
-        self._awaited = _Awaited(forecast.made_ns, read_only(forecast.low[0]), read_only(forecast.high[0]))
-
-    def step(self, step: Step) -> list[Verdict]:
+    def departed(self, departure: Departure) -> list[Verdict | Deviation]:
         """A step has come: how much of each segment is where it was forecast to be?"""
-        measure = (step.unit, step.gain_db)
-        if self._measure not in (None, measure):
-            self._break_off()
-        self._measure = measure
-        awaited, self._awaited = self._awaited, None
-        if awaited is None or not follows_at(step, awaited.start_ns, awaited.low_db.shape[0]):
-            return []
-        if np.isnan(awaited.low_db).all():
-            return []
-        if not self._is_run(step):
-            for segment in self._segments:
-                segment.outside.clear()
-        self._judged_end_ns = step.end_ns
-        outside = (step.values < awaited.low_db) | (step.values > awaited.high_db)
-        verdicts = []
+        found: list[Verdict | Deviation] = []
         for number, segment in enumerate(self._segments):
-            inside_hz = (step.frequencies_hz >= segment.first_hz) & (step.frequencies_hz <= segment.last_hz)
-            if inside_hz.any():
-                segment.outside.append(float(outside[inside_hz].mean()))
-                verdicts += self._judge(number, step.end_ns)
-        return verdicts
-
-    def _is_run(self, step: Step) -> bool:
-        """Whether a step is one run with those judged before; times may jitter by half a step."""
-        if self._judged_end_ns is None:
-            return False
-        steps_since = (step.start_ns - self._judged_end_ns) / (step.step_s * NS_PER_S)
-        return -0.5 <= steps_since <= RECENT_STEPS
+            told = segment.watch.push(departure)
+            ended = next((each for each in told if each.ended_ns is not None), None)
+            found += [*told, *self._judge(number, departure.end_ns, ended)]
+        return found
 
     def standing(self) -> list[Verdict]:
         """The verdict of each segment that has one, as it was given."""
@@ -152,17 +101,10 @@ class Judge:
 
     def state(self) -> State:
         """All that later verdicts rest on, and those that stand."""
-        awaited = self._awaited
         return {
             "node": self._node,
             "band": self._band,
             "segments": [_state_of(segment) for segment in self._segments],
-            "awaited": None
-            if awaited is None
-            else {"start_ns": awaited.start_ns, "low_db": awaited.low_db, "high_db": awaited.high_db},
-            "judged_end_ns": self._judged_end_ns,
-            "unit": None if self._measure is None else self._measure[0],
-            "gain_db": None if self._measure is None else self._measure[1],
         }
 
     def restore(self, state: State) -> None:
@@ -184,19 +126,11 @@ class Judge:
             part.same("first_hz", segment.first_hz)
             part.same("last_hz", segment.last_hz)
             segment.novelties.extend(part.numbers("novelties", RECENT_WINDOWS))
-            segment.outside.extend(part.numbers("outside", RECENT_STEPS))
+            segment.watch.restore(part.inner("watch"))
             cluster = part.optional("cluster", part.integer)
             distance = part.optional("distance", part.number)
             segment.nearest = None if cluster is None or distance is None else (cluster, distance)
             segment.verdict = part.optional("state", lambda _, n=number, p=part: self._verdict(n, p))
-        awaited = kept.optional("awaited", kept.inner)
-        if awaited is not None:
-            low_db = awaited.array("low_db", np.float32, (None,))
-            high_db = awaited.array("high_db", np.float32, low_db.shape)
-            self._awaited = _Awaited(awaited.integer("start_ns"), low_db, high_db)
-        self._judged_end_ns = kept.optional("judged_end_ns", kept.integer)
-        unit = kept.optional("unit", kept.text)
-        self._measure = None if unit is None else (unit, kept.optional("gain_db", kept.number))
 
     def _verdict(self, number: int, part: Stated) -> Verdict:
         if part.text("state") not in _STATES:
@@ -211,11 +145,13 @@ class Judge:
             reasons=tuple(part.texts("reasons", _MOST_REASONS)),
         )
 
-    def _judge(self, number: int, time_ns: int) -> list[Verdict]:
+    def _judge(self, number: int, time_ns: int, ended: Deviation | None = None) -> list[Verdict]:
         segment = self._segments[number]
         state, score, reasons = _opinion(segment)
         if state == segment.state:
             return []
+        if ended is not None and ended.ended_ns is not None:
+            reasons += (f"it deviated from {clock(ended.begun_ns)} to {clock(ended.ended_ns)}",)
         segment.verdict = Verdict(self._node, self._band, number, time_ns, state, score, reasons)
         return [segment.verdict]
 
@@ -226,7 +162,7 @@ def _state_of(segment: _Segment) -> State:
         "first_hz": segment.first_hz,
         "last_hz": segment.last_hz,
         "novelties": list(segment.novelties),
-        "outside": list(segment.outside),
+        "watch": segment.watch.state(),
         "cluster": cluster,
         "distance": distance,
         "state": segment.state,
@@ -253,14 +189,11 @@ def _opinion(segment: _Segment) -> tuple[VerdictState, float, tuple[str, ...]]:
                 f"the nearest cluster is {cluster}, at distance {distance:.2f}",
             ),
         )
-    limit = DEVIATING_UNTIL if segment.state == "deviating" else DEVIATING_FROM
-    steps = len(segment.outside)
-    enough = steps == RECENT_STEPS or (steps and segment.state == "deviating")
-    if enough and min(segment.outside) >= limit:
-        share = segment.outside[-1]
+    deviation = segment.watch.current
+    if deviation is not None:
         reason = (
-            f"{share:.0%} of the segment's frequencies are outside their forecast interval "
-            f"for {steps} steps, the limit is {limit:.0%}"
+            f"{deviation.share:.0%} of the segment's forecasts are missed since {clock(deviation.begun_ns)}, "
+            f"the limit is {deviation.limit:.0%}"
         )
-        return "deviating", share, (reason,)
+        return "deviating", deviation.share, (reason, *map(str, deviation.ranges))
     return "normal", novelty, (f"median novelty of the last {count} windows is {novelty:.3f}",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 
 def duration(seconds: float) -> str:
     """`45 s`, `12 min 31 s`, `3 h 05 min`, `12 d 4 h`."""
@@ -52,3 +54,8 @@ def frequency_range(low_hz: float, high_hz: float) -> str:
     while decimals < 6 and 0 < apart * 10**decimals < 100:
         decimals += 1
     return f"{low_hz / scale_hz:.{decimals}f}–{high_hz / scale_hz:.{decimals}f} {unit}".replace("-", "−")
+
+
+def clock(time_ns: int) -> str:
+    """`2026-01-31 12:03:20 UTC`."""
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -13,9 +13,10 @@ from ..pipeline.errors import BadInput
 from ..pipeline.frames import SAME_MEANING, Float32, Forecast, Gap, History, Step, read_only
 from ..pipeline.state import State
 from .conformal import Conformal
-from .error_record import ErrorRecord
+from .departure import Departure, departure_of
 from .forecasters.forecaster import HORIZON_STEPS, Forecaster
 from .forecasters.repeat_last import RepeatLast
+from .standings import ForecasterChange, Standings
 from .stated import Stated
 from .waiting import WaitingForecast, WaitingForecasts
 
@@ -41,15 +42,18 @@ class Score:
     coverage_ratio: float
 
 
+ContestOutput = Forecast | Score | Departure | ForecasterChange
+
+
 class Contest:
-    """A stage: Step and History in, Score and Forecast out, for one band.
+    """A stage: Step and History in; Score, Departure, Forecast and ForecasterChange out, for one band.
 
     A Step is first scored against every forecast that was waiting for it, for every candidate; only then
     do conformal intervals and forecasters learn from it. A History makes every candidate forecast; given
     out is the one whose recent squared error, pooled over horizons, is the lowest share of repeat-last's
-    on the same forecasts. Repeat-last is always a candidate, named or not, and is given out while no
-    other has `enough` scored steps or none is strictly better. Recent means the last `recent` steps that
-    scored anything.
+    on the same forecasts, by a lead over the one before (`Standings`). Repeat-last is always a candidate,
+    named or not, and is given out while no other has `enough` scored steps. Recent means the last `recent`
+    steps that scored anything.
 
     A waiting forecast is scored at the horizon whose step ends within half a step of this one's end, so
     missing rows do it no harm. A gap after which rows mean something else, a step of another gain and a
@@ -78,15 +82,14 @@ class Contest:
         if len(set(names)) != len(names):
             raise ValueError(f"forecasters of band {band} share a name: {', '.join(names)}")
         self._horizon = horizon
-        self._recent = recent
-        self._enough = enough
+        self._standings = Standings(self._baseline.name, names, recent=recent, enough=enough)
         self._conformal = Conformal(horizon)
         self._waiting = WaitingForecasts(horizon)
         self.refused: dict[str, str] = {}
         self.not_restored: dict[str, str] = {}
         self._forget()
 
-    def push(self, item: Step | History) -> list[Forecast | Score]:
+    def push(self, item: Step | History) -> list[ContestOutput]:
         """Score and learn a step, or forecast from a history. Raises BadInput on an item of another band."""
         if (item.node, item.band) != (self._node, self._band):
             raise BadInput(
@@ -97,17 +100,22 @@ class Contest:
             self.reset()
         self._step_s, self._frequencies_hz = item.step_s, item.frequencies_hz
         if isinstance(item, History):
-            return [self._forecast(item)]
+            return self._forecast(item)
         measure = (item.unit, item.gain_db)
         if self._measure not in (None, measure):
             self._break_off()
         self._measure = measure
-        scores = self._score(item)
+        found = self._score(item)
         for forecaster in self._others:
             forecaster.observe(item)
-        return [*scores]
+        return found
 
-    def gap(self, gap: Gap) -> list[Forecast | Score]:
+    def replaced(self, name: str, squares: NDArray[np.float64], from_ns: int) -> None:
+        """The forecaster of this name is another one from the next forecast on (see `Standings.begin`)."""
+        self._standings.begin(name, squares, from_ns)
+        self.refused.pop(name, None)
+
+    def gap(self, gap: Gap) -> list[ContestOutput]:
         """Break off where the rows change their meaning; learning goes on after it."""
         if gap.reason not in SAME_MEANING:
             self._break_off()
@@ -140,7 +148,7 @@ class Contest:
             else read_only(self._frequencies_hz.copy()),
             "unit": None if self._measure is None else self._measure[0],
             "gain_db": None if self._measure is None else self._measure[1],
-            "records": {name: record.squares for name, record in self._records.items()},
+            "standings": self._standings.state(),
             "waiting": self._waiting.state(),
             "refused": dict(self.refused),
             "conformal": self._conformal.state(),
@@ -172,7 +180,6 @@ class Contest:
         if kept.value("unit") is not None:
             self._measure = kept.text("unit"), kept.optional("gain_db", kept.number)
         self._conformal.restore(kept.part("conformal"))
-        records = kept.named_arrays("records", np.float64, (None, 2))
         states, refused = kept.part("forecasters"), kept.part("refused")
         for forecaster in self._others:
             name = forecaster.name
@@ -183,15 +190,15 @@ class Contest:
             except BadInput as error:
                 self.not_restored[name] = str(error)
                 continue
-            if name in records:
-                self._records[name].extend(records[name])
             if name in refused:
                 self.refused[name] = str(refused[name])
+        anew = [f.name for f in self._others if f.name not in states or f.name in self.not_restored]
+        self._standings.restore(kept.inner("standings"), anew)
         if self.not_restored:
             self._waiting.clear()  # they would go down in the record of one that did not make them
 
     def _forget(self) -> None:
-        self._records = {f.name: ErrorRecord(self._recent) for f in self._others}
+        self._standings.reset()
         self._measure: tuple[str, float | None] | None = None  # unit and gain of the last step
         self._step_s: float | None = None
         self._frequencies_hz: NDArray[np.float64] | None = None
@@ -201,7 +208,7 @@ class Contest:
             return False
         return item.step_s != self._step_s or not np.array_equal(item.frequencies_hz, self._frequencies_hz)
 
-    def _forecast(self, history: History) -> Forecast:
+    def _forecast(self, history: History) -> list[ContestOutput]:
         repeated = self._baseline.forecast(history)[: self._horizon]
         means: dict[str, Float32] = {self._baseline.name: read_only(repeated)}
         for forecaster in self._others:
@@ -214,7 +221,8 @@ class Contest:
                 continue
             if mean is not None:
                 means[forecaster.name] = read_only(mean[: self._horizon])
-        model = self._best(means)
+        was = self._standings.choose(means)
+        model = self._standings.given or self._baseline.name
         mean = means[model]
         low, high = self._conformal.interval(mean)
         given = Forecast(
@@ -229,34 +237,32 @@ class Contest:
             model=model,
         )
         self._waiting.add(WaitingForecast(given, means))
-        return given
+        if was is None:
+            return [given]
+        change = ForecasterChange(
+            self._node, self._band, history.end_ns, model, was, *self._standings.rmse_db(model, was)
+        )
+        return [change, given]
 
-    def _best(self, means: dict[str, Float32]) -> str:
-        """The candidate to give out among those that forecast; ties go to the earlier one."""
-        best, lowest = self._baseline.name, 1.0
-        for name in means:
-            record = self._records.get(name)
-            if record is not None and record.steps >= self._enough and record.share < lowest:
-                best, lowest = name, record.share
-        return best
-
-    def _score(self, step: Step) -> list[Score]:
-        scores: list[Score] = []
-        squares: dict[str, tuple[float, float]] = {}  # own and repeat-last's, on the same forecasts
-        for horizon, waiting in self._waiting.due(step):
+    def _score(self, step: Step) -> list[ContestOutput]:
+        found: list[ContestOutput] = []
+        squares: dict[str, list[tuple[float, float]]] = {}  # own and repeat-last's, on the same forecasts
+        due = self._waiting.due(step)
+        for horizon, waiting in due:
             repeated = waiting.means[self._baseline.name][horizon - 1]
             known = np.isfinite(step.values) & np.isfinite(repeated)
             if not known.any():
                 continue
             baseline = _mean_square(repeated, step.values, known)
-            for name in self._records.keys() & waiting.means.keys():
-                own, same = squares.get(name, (0.0, 0.0))
-                own += _mean_square(waiting.means[name][horizon - 1], step.values, known)
-                squares[name] = own, same + baseline
-            scores.append(self._score_given(waiting.given, horizon, step, known, baseline))
-        for name, (own, baseline) in squares.items():
-            self._records[name].add(own, baseline)
-        return scores
+            for name, mean in waiting.means.items():
+                if self._standings.scores(name, waiting.given.made_ns):
+                    own = _mean_square(mean[horizon - 1], step.values, known)
+                    squares.setdefault(name, []).append((own, baseline))
+            found.append(self._score_given(waiting.given, horizon, step, known, baseline))
+        for name, each in squares.items():
+            self._standings.add(name, sum(own for own, _ in each), sum(same for _, same in each), len(each))
+        departure = departure_of(step, due)
+        return found if departure is None else [*found, departure]
 
     def _score_given(
         self, given: Forecast, horizon: int, step: Step, known: NDArray[np.bool_], baseline_square: float

@@ -7,10 +7,12 @@ from typing import Any, get_args
 
 import numpy as np
 
+from bandwatch.agent.deviation import Deviation, OffRange
 from bandwatch.agent.outputs import Discarded, Fitted, Named, Output, Unfitted
 from bandwatch.agent.telemetry import Telemetry
 from bandwatch.models.contest import Score
 from bandwatch.models.drift import Drift
+from bandwatch.models.standings import ForecasterChange
 from bandwatch.pipeline.frames import (
     Assignment,
     Forecast,
@@ -109,6 +111,17 @@ def score(horizon: int = 1, rmse_db: float = 1.0, repeat_last_rmse_db: float = 2
     return replace(plain, **changes)
 
 
+def change(model: str = "nlinear", was: str = "repeat-last", band: str = "band") -> ForecasterChange:
+    """Another forecaster is given out."""
+    return ForecasterChange("node", band, START_NS, model, was, 1.25, 1.5, 96)
+
+
+def deviation(segment: int = 0, ended_ns: int | None = None, band: str = "band") -> Deviation:
+    """A deviation that begins, or ends."""
+    ranges = (OffRange(868.21e6, 868.23e6, 40, 6.25),)
+    return Deviation("node", band, segment, START_NS, ended_ns, 0.75, 0.35, ranges)
+
+
 def gap(
     reason: GapReason = "lost", rows: int | None = 3, samples: int | None = None, band: str = "band"
 ) -> Gap:
@@ -127,7 +140,8 @@ def everything(
     states = get_args(VerdictState)
     outputs += [verdict(segment, states[segment % 4], band) for segment in range(segments)]
     outputs += [Named("node", band, tuple((n, f"name {n}") for n in range(clusters)))]
-    outputs += [forecast(band=band)]
+    outputs += [forecast(band=band), change(band=band)]
+    outputs += [deviation(band=band), deviation(ended_ns=START_NS + 60 * SECOND, band=band)]
     outputs += [replace(score(horizon), band=band) for horizon in range(1, 13)]
     outputs += [gap(reason, 3, 4096, band) for reason in get_args(GapReason)]
     outputs += [
@@ -168,6 +182,20 @@ def feed(telemetry: Telemetry, outputs: list[Output], band: str = "band") -> Non
         telemetry.explanation_skipped("node", band, reason)
     for reason in ("killed", "timeout", "refused", "error", "disk"):
         telemetry.explanation_failed("node", band, reason, "why")
+    telemetry.refit_made(
+        "node",
+        band,
+        fit="0123456789ab",
+        made_ns=START_NS,
+        seconds=12.5,
+        steps=2000,
+        rmse_db=0.9,
+        repeat_last_rmse_db=1.0,
+    )
+    for reason in ("too_few_steps", "no_worse"):
+        telemetry.refit_skipped("node", band, reason)
+    for reason in ("killed", "timeout", "refused", "error", "disk"):
+        telemetry.refit_failed("node", band, reason, "why")
     telemetry.recording_started()
     telemetry.store_bytes(10_000)
     telemetry.row_stored("node", band)

@@ -21,8 +21,11 @@ from bandwatch.agent.outputs import Discarded, Fitted
 from bandwatch.agent.recent_scores import RecentScores
 from bandwatch.agent.telemetry import Telemetry
 from bandwatch.tests.every_output import (
+    SECOND,
     START_NS,
     assignment,
+    change,
+    deviation,
     everything,
     feed,
     forecast,
@@ -328,10 +331,18 @@ class TestLines:
         for model in ("repeat-last", "repeat-last", "nlinear", "nlinear"):
             bench.now_seconds += 60
             bench.take(forecast(model))
+        bench.take(change("nlinear", "repeat-last"))
         assert [line["model"] for line in bench.lines("forecaster chosen")] == ["repeat-last"]
         assert [(line["was"], line["model"]) for line in bench.lines("forecaster switched")] == [
             ("repeat-last", "nlinear")
         ]
+        (line,) = bench.lines("forecaster switched")
+        assert (line["rmse_db"], line["was_rmse_db"], line["steps"]) == (1.25, 1.5, 96)
+        assert bench.value("forecaster_changes_total") == 1
+
+    def test_a_deviation_is_counted_once_as_it_begins(self, bench):
+        bench.take(deviation(), deviation(ended_ns=START_NS + 60 * SECOND))
+        assert bench.value("deviations_total") == 1
 
     def test_models_are_told_fitted_or_loaded(self, bench):
         bench.take(Fitted("node", "band", 0, 12, "shipped"), Fitted("node", "band", 96, 9, "own"))

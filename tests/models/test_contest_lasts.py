@@ -128,8 +128,8 @@ def test_a_state_that_does_not_fit_is_refused_in_one_line_and_leaves_a_new_conte
         state,
         "state of contest of node/other: band is 'band', needs 'other'",
     )
-    lacking = {name: value for name, value in state.items() if name != "records"}
-    assert_refuses(a_contest, lacking, "state of contest of node/band: lacks records")
+    lacking = {name: value for name, value in state.items() if name != "standings"}
+    assert_refuses(a_contest, lacking, "state of contest of node/band: lacks standings")
     assert_refuses(
         a_contest,
         state | {"conformal": state["conformal"] | {"residuals": np.zeros((12, 3, 7), np.float32)}},
@@ -165,10 +165,11 @@ def test_a_forecaster_of_another_version_begins_anew_and_the_others_go_on() -> N
     assert new.not_restored == {"mean": "mean: version 1, limit 2"}
     state, was = new.state(), old.state()
     assert state["forecasters"]["mean"]["count"] == 0
-    assert len(state["records"]["mean"]) == 0, "the record is of the version that earned it"
+    records, earned = state["standings"]["records"], was["standings"]["records"]
+    assert len(records["mean"]) == 0, "the record is of the version that earned it"
     for kept in ("nlinear",):
         assert same(state["forecasters"][kept], was["forecasters"][kept])
-        assert same(state["records"][kept], was["records"][kept])
+        assert same(records[kept], earned[kept])
     assert same(state["conformal"], was["conformal"])
     assert scores_of(new.push(steps[100])) == []
 

@@ -1,0 +1,123 @@
+"""How the candidates of a contest did lately, and which of them that makes the one to give out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..pipeline.state import State
+from .error_record import ErrorRecord
+from .stated import Stated
+
+LEAD = 0.05
+"""So much smaller must a challenger's squared error be before it takes over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecasterChange:
+    """Another forecaster is given out from the forecast made at `time_ns` on.
+
+    Both RMSEs are over the last scored steps that both have, `steps` of them, all horizons and frequencies;
+    that of one that said something not finite is infinite.
+    """
+
+    node: str
+    band: str
+    time_ns: int
+    model: str
+    was: str
+    rmse_db: float
+    was_rmse_db: float
+    steps: int
+
+
+class Standings:
+    """Records of all candidates but `baseline`, which everyone's is measured by.
+
+    Given out is the one with the smallest share of the baseline's squared error over the last `recent` steps
+    that scored anything; one with fewer than `enough` of them does not count. So that two that are about
+    as good do not take turns, another takes over only where its share is smaller by `LEAD`; at once where
+    the one given out so far does not forecast.
+    """
+
+    def __init__(self, baseline: str, names: Sequence[str], *, recent: int, enough: int) -> None:
+        self.baseline = baseline
+        self._names = tuple(names)
+        self._recent = recent
+        self._enough = enough
+        self.reset()
+
+    def reset(self) -> None:
+        self._records = {name: ErrorRecord(self._recent) for name in self._names}
+        self._begun_ns: dict[str, int] = {}
+        self.given: str | None = None
+
+    def scores(self, name: str, made_ns: int) -> bool:
+        """Whether a forecast under this name that was made then counts in its record."""
+        return name in self._records and made_ns >= self._begun_ns.get(name, made_ns)
+
+    def add(self, name: str, own: float, baseline: float, forecasts: int) -> None:
+        """What a step proved of a candidate: mean squares of its and the baseline's errors, summed."""
+        self._records[name].add(own, baseline, forecasts)
+
+    def begin(self, name: str, squares: NDArray[np.float64], from_ns: int) -> None:
+        """Another model goes by this name from now on: its record is `squares`, [steps, 3] (see
+        `ErrorRecord`), and forecasts made before `from_ns` were not its own."""
+        self._records[name] = ErrorRecord(self._recent)
+        self._records[name].extend(squares)
+        self._begun_ns[name] = from_ns
+
+    def choose(self, names: Collection[str]) -> str | None:
+        """The one to give out among those that forecast; what was given out before where it is another."""
+        shares = {name: self._share(name) for name in names}
+        best, least = self.baseline, 1.0
+        for name, share in shares.items():
+            if share < least:
+                best, least = name, share
+        was = self.given
+        if was is None or was not in shares or least < (1 - LEAD) * shares[was]:
+            self.given = best
+        return was if was not in (None, self.given) else None
+
+    def rmse_db(self, one: str, other: str) -> tuple[float, float, int]:
+        """Of two candidates, over the last steps that both have, and how many these are."""
+        records = {name: self._records[name] for name in (one, other) if name != self.baseline}
+        steps = min((record.steps for record in records.values()), default=0)
+        if not steps:
+            return math.nan, math.nan, 0
+        rmse_db = {name: record.rmse_db(steps) for name, record in records.items()}
+        baseline_db = next(iter(rmse_db.values()))[1]
+        found = [rmse_db[name][0] if name in rmse_db else baseline_db for name in (one, other)]
+        return found[0], found[1], steps
+
+    def _share(self, name: str) -> float:
+        if name == self.baseline:
+            return 1.0
+        record = self._records[name]
+        return record.share if record.steps >= self._enough else math.inf
+
+    def state(self) -> State:
+        return {
+            "records": {name: record.squares for name, record in self._records.items()},
+            "begun_ns": dict(self._begun_ns),
+            "given": self.given,
+        }
+
+    def restore(self, kept: Stated, without: Collection[str]) -> None:
+        """Go on as the one that gave the state; candidates in `without` begin anew."""
+        self.reset()
+        records = kept.named_arrays("records", np.float64, (None, 3))
+        begun = kept.inner("begun_ns")
+        begun_ns = {name: begun.integer(name) for name in kept.part("begun_ns")}
+        given = kept.optional("given", kept.text)
+        for name in self._records.keys() - set(without):
+            if name in records:
+                self._records[name].extend(records[name])
+            if name in begun_ns:
+                self._begun_ns[name] = begun_ns[name]
+        if given is not None and (given == self.baseline or given in self._records):
+            self.given = given
