@@ -1,34 +1,27 @@
-"""The third paper's CNN-LSTM as a torch module: for training and explaining. The agent runs it in numpy."""
+"""The third paper's CNN-LSTM as a torch module: for training and explaining. The agent runs it without."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from .keras_start import start_dense, start_lstm
+from .network_config import NetworkConfig
 
-@dataclass(frozen=True, slots=True)
-class CnnLstmConfig:
-    """Frequencies in and out, and steps forecast; the rest is fixed by the paper's table A1."""
-
-    inputs: int
-    outputs: int
-    horizon: int = 12
+CnnLstmConfig = NetworkConfig
 
 
 class CnnLstmNetwork(nn.Module):
     """CNN-LSTM of Xu et al., "Explainable Multi-Frequency Long-Term Spectrum Prediction" (2025), table A1.
 
     Convolutions run over time with the frequencies as channels and are unpadded: 24 -> 22 -> 11 -> 9 -> 4
-    steps. The layers' names in the table are Keras', so are the initial weights here: Glorot uniform,
-    orthogonal for the recurrent ones, zero biases but one for the forget gates. Of torch's two biases of
-    an LSTM the second stays zero, as Keras has one.
+    steps. Left open by the table and decided here: the padding, the pools' stride (2, an odd last step is
+    dropped) and the initial weights, which are Keras' (`keras_start`), as are the layers' names.
 
     Shape: scaled histories [n, 24, inputs] -> scaled forecasts [n, 12, outputs].
     """
 
-    def __init__(self, config: CnnLstmConfig) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.conv1 = nn.Conv1d(config.inputs, 64, kernel_size=3)
@@ -39,7 +32,8 @@ class CnnLstmNetwork(nn.Module):
         self.lstm2 = nn.LSTM(64, 32, batch_first=True)
         self.dense = nn.Linear(32, 64)
         self.output = nn.Linear(64, config.horizon * config.outputs)
-        self._initialise()
+        start_dense(self.conv1, self.conv2, self.dense, self.output)
+        start_lstm(self.lstm1, self.lstm2)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2)  # [n, 24, F] -> [n, F, 24]
@@ -48,18 +42,4 @@ class CnnLstmNetwork(nn.Module):
         x, _ = self.lstm1(x.transpose(1, 2))  # -> [n, 4, 64]
         x, _ = self.lstm2(self.drop(x))  # -> [n, 4, 32]
         x = torch.relu(self.dense(self.drop(x[:, -1])))  # -> [n, 64]
-        return self.output(x).view(-1, self.config.horizon, self.config.outputs)  # -> [n, 12, F]
-
-    def _initialise(self) -> None:
-        for layer in (self.conv1, self.conv2, self.dense, self.output):
-            nn.init.xavier_uniform_(layer.weight)
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
-        for lstm in (self.lstm1, self.lstm2):
-            from_input, from_state, bias, second_bias = lstm.parameters()
-            nn.init.xavier_uniform_(from_input)
-            nn.init.orthogonal_(from_state)
-            nn.init.zeros_(bias)
-            nn.init.ones_(bias.data[lstm.hidden_size : 2 * lstm.hidden_size])  # the forget gate
-            nn.init.zeros_(second_bias)
-            second_bias.requires_grad_(False)
+        return self.output(x).view(-1, self.config.horizon, self.config.outputs)  # -> [n, 12, outputs]
