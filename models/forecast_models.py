@@ -8,6 +8,7 @@ from .forecasters.fitted_repeat_last import train_repeat_last
 from .forecasters.mean_24 import train_mean_24
 from .forecasters.ridge import train_ridge
 from .forecasters.seasonal import train_seasonal
+from .network_trainers import network_trainer
 
 TRAINERS: dict[str, Trainer] = {
     "repeat-last": train_repeat_last,
@@ -15,6 +16,12 @@ TRAINERS: dict[str, Trainer] = {
     "seasonal": train_seasonal,
     "nlinear": train_nlinear,
     "ridge": train_ridge,
+    "lstm": network_trainer("lstm"),
+    "gru": network_trainer("gru"),
+    "cnn": network_trainer("cnn"),
+    "transformer": network_trainer("transformer"),
+    "cnn-lstm": network_trainer("cnn-lstm"),
+    "cnn-lstm-attention": network_trainer("cnn-lstm-attention"),
 }
 """Tables list them in this order. To add one, add its line."""
 
