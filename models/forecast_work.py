@@ -55,7 +55,7 @@ class WorkPlace:
     def load(self) -> Answers | None:
         """The answers; None where they are not there, or not whole."""
         try:
-            with np.load(self._answers, allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(self._answers.read_bytes()), allow_pickle=False) as arrays:
                 seconds = arrays["seconds"]
                 return Answers(arrays["forecasts"], float(seconds[0]), float(seconds[1]))
         except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile):

@@ -19,8 +19,7 @@ def brute_force(there, follows, before, after):
     return [
         origin
         for origin in range(before, rows - after + 1)
-        if all(there[origin - before : origin + after])
-        and all(follows[origin - before + 1 : origin + after])
+        if all(there[origin - before : origin + after]) and all(follows[origin - before + 1 : origin + after])
     ]
 
 
