@@ -18,6 +18,9 @@ from .forecast_answers import Answers
 from .forecast_question import ForecastQuestion
 from .tensor_file import write_atomically
 
+_THAT_ANSWER = ("forecasters/*.py", "forecast_*.py", "network_*.py", "rolling_*.py", "step_table.py")
+_THAT_TELL = ("forecast_evaluation.py", "forecast_figures.py", "forecast_scores.py", "forecast_tables.py")
+
 
 class ForecastWork:
     """A folder of answers by what they hang on: data, rows, columns, model, seed and the models' code.
@@ -84,9 +87,10 @@ class WorkPlace:
 
 @cache
 def _code_digest() -> str:
-    """Of the version and of the source of everything here that has to do with forecasts."""
+    """Of the version and of the source of what trains and asks: other code, other answers."""
     sha = hashlib.sha256(__version__.encode())
     here = Path(__file__).parent
-    for source in sorted([*here.glob("forecast_*.py"), *(here / "forecasters").glob("*.py")]):
+    sources = {path for pattern in _THAT_ANSWER for path in here.glob(pattern)}
+    for source in sorted(sources - {here / name for name in _THAT_TELL}):
         sha.update(source.name.encode() + source.read_bytes())
     return sha.hexdigest()
