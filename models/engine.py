@@ -154,7 +154,7 @@ def _cached_session(
     A cached graph's name ends in its SHA-256.
     """
     if cache_directory is None:
-        return _session(_graph(weights, width), threads)
+        return ort_session(_graph(weights, width), threads)
     name = f"encoder-{digest(weights)[:16]}-{GRAPH_VERSION}"
     for path in sorted(cache_directory.glob(f"{name}-*.onnx")):
         # What another version of the runtime cannot read, or a failing disk spoilt, is built again below.
@@ -162,14 +162,14 @@ def _cached_session(
             graph = path.read_bytes()
             # Weights with a few wrong bits make a valid graph and wrong features.
             if path.stem == f"{name}-{hashlib.sha256(graph).hexdigest()}":
-                return _session(graph, threads)
+                return ort_session(graph, threads)
     graph = _graph(weights, width)
     path = cache_directory / f"{name}-{hashlib.sha256(graph).hexdigest()}.onnx"
     # A full or read-only disk costs the next start a tenth of a second: no reason not to start now.
     with contextlib.suppress(OSError):
         cache_directory.mkdir(parents=True, exist_ok=True)
         write_atomically(path, graph)
-    return _session(graph, threads)
+    return ort_session(graph, threads)
 
 
 def _graph(weights: Weights, width: int) -> bytes:
@@ -178,7 +178,8 @@ def _graph(weights: Weights, width: int) -> bytes:
     return encoder_graph(weights, width).SerializeToString()
 
 
-def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+def ort_session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Of a graph, sequential; its threads sleep when there is nothing to do."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -1,13 +1,12 @@
-"""The CNN-LSTM's forward pass in numpy: what the agent runs, equal to `CnnLstmNetwork` without torch."""
+"""The CNN-LSTM's forward pass as the agent runs it: ONNX Runtime, equal to `CnnLstmNetwork` without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from typing import Any
 
 from ...pipeline.frames import Float32
+from ..engine import ort_session
 from .forecaster import HORIZON_STEPS
 
 
@@ -31,59 +30,17 @@ def weight_shapes(frequencies: int) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def run_network(weights: Mapping[str, Float32], x: Float32) -> Float32:
-    """The network's answer, dropout off.
+class CnnLstmForward:
+    """A network in evaluation mode with its scaling, on one thread."""
 
-    Shape: scaled histories [n, 24, F] -> scaled forecasts [n, 12, F], float32.
-    """
-    x = _pool(_relu(_conv(weights, "conv1", x)))  # [n, 24, F] -> [n, 22, 64] -> [n, 11, 64]
-    x = _pool(_relu(_conv(weights, "conv2", x)))  # -> [n, 9, 32] -> [n, 4, 32]
-    x = _lstm(weights, "lstm1", x)  # -> [n, 4, 64]
-    x = _lstm(weights, "lstm2", x)[:, -1]  # -> [n, 32]
-    x = _relu(_dense(weights, "dense", x))  # -> [n, 64]
-    return _dense(weights, "output", x).reshape(x.shape[0], HORIZON_STEPS, -1)  # -> [n, 12, F]
+    def __init__(self, weights: Mapping[str, Float32], mean_db: Float32, scale_db: Float32) -> None:
+        """The weights bear the names of `CnnLstmNetwork`; mean and scale are float32 [F]."""
+        from .cnn_lstm_onnx import INPUT, cnn_lstm_graph  # who only reads or writes weights needs no onnx
 
+        self._input = INPUT
+        self._session = ort_session(cnn_lstm_graph(weights, mean_db, scale_db).SerializeToString(), threads=1)
 
-def _conv(weights: Mapping[str, Float32], name: str, x: Float32) -> Float32:
-    """Unpadded. Shape: [n, t, c] -> [n, t - 2, filters]."""
-    weight = weights[f"{name}.weight"]  # [filters, c, 3]
-    filters, channels, kernel = weight.shape
-    windows = sliding_window_view(x, kernel, axis=1)  # [n, t - 2, c, 3]
-    flat = windows.reshape(*windows.shape[:2], channels * kernel)
-    return flat @ weight.reshape(filters, -1).T + weights[f"{name}.bias"]
-
-
-def _pool(x: Float32) -> Float32:
-    """Maximum of pairs of steps; an odd last one is dropped. Shape: [n, t, c] -> [n, t // 2, c]."""
-    even = x.shape[1] // 2 * 2
-    return np.maximum(x[:, 0:even:2], x[:, 1:even:2])
-
-
-def _lstm(weights: Mapping[str, Float32], name: str, x: Float32) -> Float32:
-    """Shape: [n, t, c] -> hidden states [n, t, units]; gates lie in torch's order i, f, g, o."""
-    from_state = weights[f"{name}.weight_hh_l0"].T  # [units, 4 units]
-    from_input = x @ weights[f"{name}.weight_ih_l0"].T + (
-        weights[f"{name}.bias_ih_l0"] + weights[f"{name}.bias_hh_l0"]
-    )
-    units = from_state.shape[0]
-    hidden = cell = np.zeros((x.shape[0], units), np.float32)
-    states = []
-    for step in range(x.shape[1]):
-        gates = from_input[:, step] + np.matmul(hidden, from_state, dtype=np.float32)  # [n, 4 units]
-        put, keep, value, out = (gates[:, part * units : (part + 1) * units] for part in range(4))
-        cell = _sigmoid(keep) * cell + _sigmoid(put) * np.tanh(value)
-        hidden = _sigmoid(out) * np.tanh(cell)
-        states.append(hidden)
-    return np.stack(states, axis=1)
-
-
-def _dense(weights: Mapping[str, Float32], name: str, x: Float32) -> Float32:
-    return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
-
-
-def _relu(x: Float32) -> Float32:
-    return np.maximum(x, np.float32(0))
-
-
-def _sigmoid(x: Float32) -> Float32:
-    return np.float32(0.5) * (np.tanh(np.float32(0.5) * x) + np.float32(1))  # no overflow at either end
+    def run(self, histories: Float32) -> Float32:
+        """Dropout off. Shape: float32 [n, 24, F] -> [n, 12, F], both in the band's unit."""
+        outputs: Any = self._session.run(None, {self._input: histories})
+        return outputs[0]

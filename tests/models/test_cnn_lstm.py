@@ -15,7 +15,7 @@ import yaml
 from bandwatch.models.forecast_split import ForecastSplit
 from bandwatch.models.forecast_training import EpochFigures, train_cnn_lstm
 from bandwatch.models.forecasters.cnn_lstm import CnnLstm
-from bandwatch.models.forecasters.cnn_lstm_forward import run_network, weight_shapes
+from bandwatch.models.forecasters.cnn_lstm_forward import CnnLstmForward, weight_shapes
 from bandwatch.models.forecasters.cnn_lstm_network import CnnLstmConfig, CnnLstmNetwork
 from bandwatch.models.step_table import StepTable, gather_steps, simulated_rows
 from bandwatch.models.tensor_file import read_arrays, write_tensors
@@ -81,19 +81,24 @@ def same_weights(one: CnnLstm, other: CnnLstm) -> bool:
 # The network
 
 
-@pytest.mark.parametrize("frequencies", [1, 15, 256])
-def test_numpy_says_what_torch_says(frequencies: int) -> None:
+@pytest.mark.parametrize("frequencies", [1, 15, 232, 256])
+def test_the_agents_network_says_what_torch_says(frequencies: int) -> None:
     network = a_network(frequencies)
     with torch.no_grad():  # biases start at zero: give them something to get wrong
         for parameter in network.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3))
-    x = np.random.default_rng(0).normal(size=(7, 24, frequencies)).astype(np.float32)
+    random = np.random.default_rng(0)
+    mean_db = random.normal(-9, 2, frequencies).astype(np.float32)
+    scale_db = random.uniform(0.5, 1.5, frequencies).astype(np.float32)
+    x = random.normal(-9, 3, size=(7, 24, frequencies)).astype(np.float32)
     with torch.inference_mode():
-        expected = network(torch.from_numpy(x)).numpy()
+        expected = network(torch.from_numpy((x - mean_db) / scale_db)).numpy() * scale_db + mean_db
     weights = {name: w.detach().numpy() for name, w in network.state_dict().items()}
-    answer = run_network(weights, x)
-    assert answer.dtype == np.float32
-    np.testing.assert_allclose(answer, expected, atol=1e-5, rtol=1e-5)
+    forward = CnnLstmForward(weights, mean_db, scale_db)
+    for some in (x, x[:1]):
+        answer = forward.run(some)
+        assert answer.dtype == np.float32
+        np.testing.assert_allclose(answer, expected[: len(some)], atol=1e-5, rtol=0)
 
 
 def test_time_shrinks_24_to_11_to_4_unpadded() -> None:
