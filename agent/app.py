@@ -11,6 +11,7 @@ from ..config.schema import Settings
 from .core import Core
 from .explainer import Explainer
 from .feeds import Feeds, bands_to_hear, own_bands
+from .fits import Fits
 from .intake import DirectIntake, SocketIntake
 from .learned import load_bundle
 from .long_start import LongStart
@@ -18,6 +19,7 @@ from .loop import Loop
 from .memory import Memory
 from .mutings import Mutings
 from .records import Records
+from .refitter import Refitter
 from .reload import Reload
 from .routes import Routes
 from .shedding import Shedding
@@ -35,6 +37,7 @@ def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Se
         subscribers = parts.enter_context(subscribers_to(publisher.endpoint, settings, core.telemetry))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
         explainer = _explainer(settings, core, routes, memory)
+        refitter = _refitter(settings, core, routes, memory)
         known = memory.recover(routes, LongStart(stop, core.notifier, core.telemetry))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop, after_ns=known.end_ns))
         intake = SocketIntake(subscribers, check=feeds.check)
@@ -43,13 +46,23 @@ def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Se
         mutings = Mutings(Words(memory.directory, bundle.hash, told), told, memory.tell)
         core.sinks.append(shedding := Shedding(core.telemetry))
         steering = Steering(
-            intake, routes, memory, reload=again, mutings=mutings, shedding=shedding, explainer=explainer
+            intake,
+            routes,
+            memory,
+            reload=again,
+            mutings=mutings,
+            shedding=shedding,
+            explainer=explainer,
+            refitter=refitter,
         )
         loop = Loop(intake, routes, core, stop, live=True, memory=memory, steering=steering)
         if explainer is not None:
             core.sinks.append(explainer)
             parts.callback(explainer.close)
             explainer.start()
+        if refitter is not None:
+            parts.callback(refitter.close)
+            refitter.start()
         core.ready(core.rows if own_bands(settings) else lambda: loop.turns, core.row_seconds)
         loop.run()
 
@@ -67,6 +80,16 @@ def replay(
         Loop(intake, routes, core, stop, live=False).run()
         records.complete = intake.ended and not stop.is_set()
     return records
+
+
+def _refitter(settings: Settings, core: Core, routes: Routes, memory: Memory) -> Refitter | None:
+    """Bands have a default forecaster where there is a store, fitted anew unless the settings say never."""
+    if not settings.store.enabled:
+        return None
+    routes.fits = Fits(memory.directory)
+    if not settings.forecast.refit_hours:
+        return None
+    return Refitter(settings, memory.directory, routes.fits, core.telemetry)
 
 
 def _explainer(settings: Settings, core: Core, routes: Routes, memory: Memory) -> Explainer | None:

@@ -33,7 +33,7 @@ ONE_THREAD = dict.fromkeys(_COUNTS, "1")
 def main(arguments: Sequence[str]) -> int:
     """Do the job in the folder that is named; 0, or 2 with a line that says why it cannot be done."""
     yield_to_everyone()
-    threading.Thread(target=_end_with_the_agent, daemon=True).start()
+    threading.Thread(target=end_with_the_agent, daemon=True).start()
     try:
         work(Path(arguments[0]))
     except BadInput as refusal:
@@ -96,7 +96,8 @@ def _check(bundle: Bundle, wanted: str) -> None:
         )
 
 
-def _end_with_the_agent() -> None:
+def end_with_the_agent() -> None:
+    """Wait until standard input is closed, and end the process."""
     # Not through sys.stdin: its lock would be held when the interpreter ends.
     while os.read(0, 4096):
         pass

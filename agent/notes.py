@@ -16,6 +16,7 @@ from .route import BandRoute
 
 CURSOR = "cursor"
 STRIDE = "stride"
+REFIT = "refit"
 
 
 def unit_of(

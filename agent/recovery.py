@@ -11,7 +11,7 @@ from ..pipeline.errors import BadInput
 from ..pipeline.frames import PsdFrame
 from ..pipeline.journal import Entry, Note
 from .labels import Labels
-from .notes import CURSOR, STRIDE
+from .notes import CURSOR, REFIT, STRIDE
 from .past import Past
 from .route import BandRoute
 from .routes import Routes
@@ -142,7 +142,7 @@ class _Again:
         self.rows += isinstance(entry, PsdFrame)
         try:
             if isinstance(entry, Note):
-                _heed(route, entry)
+                self._heed(route, entry)
             else:
                 route.resume(entry)
         except Exception as error:  # noqa: BLE001 - else every start would end here, for ever
@@ -152,10 +152,14 @@ class _Again:
                 self._told(f"{reason}; the band is not what it was, and begins anew")
             self._routes.forget(*at)
 
-
-def _heed(route: BandRoute, note: Note) -> None:
-    """What moved a band without a row."""
-    if note.kind == CURSOR:
-        route.continuity.restore(dict(note.facts))
-    elif note.kind == STRIDE:
-        route.stride_rows = int(note.facts["rows"])
+    def _heed(self, route: BandRoute, note: Note) -> None:
+        """What moved a band without a row."""
+        if note.kind == CURSOR:
+            route.continuity.restore(dict(note.facts))
+        elif note.kind == STRIDE:
+            route.stride_rows = int(note.facts["rows"])
+        elif note.kind == REFIT:
+            try:
+                route.use_fit(str(note.facts["fit"]))
+            except BadInput as refusal:  # the band goes on without
+                self._told(str(refusal))

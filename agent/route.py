@@ -10,14 +10,11 @@ from typing import cast
 import numpy as np
 
 from ..models.activity import Geometry
-from ..models.contest import Contest
 from ..models.departure import Departure
-from ..models.forecasters.forecaster import Forecaster
-from ..models.forecasters.nlinear import NLinear
-from ..models.forecasters.repeat_last import RepeatLast
+from ..models.forecast_fit import Fit
 from ..pipeline.continuity import Continuity
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import Assignment, Forecast, Gap, PowerUnit, PsdFrame, Step, Window
+from ..pipeline.frames import Assignment, Gap, PowerUnit, PsdFrame, Step, Window
 from ..pipeline.histories import Histories
 from ..pipeline.masks import Mask
 from ..pipeline.noise_floor import NoiseFloor
@@ -25,6 +22,8 @@ from ..pipeline.state import State
 from ..pipeline.steps import Steps
 from ..pipeline.windows import WINDOW_BINS, Windower, segment_starts
 from ..pipeline.wire import Heartbeat
+from .fits import Fits
+from .forecasting import Forecasting
 from .labels import Labels
 from .outputs import Discarded, Output
 from .verdict import Judge
@@ -49,6 +48,7 @@ class BandRoute:
         windower: Windower,
         steps: Steps,
         histories: Histories,
+        fits: Fits | None = None,
     ) -> None:
         self.node = labels.node
         self.band = labels.band
@@ -58,12 +58,9 @@ class BandRoute:
         self._noise_floor = NoiseFloor()
         self._windower = windower
         self._steps = steps
-        self._histories = histories
+        self._forecasting = Forecasting(labels, histories, fits)
         self._axis: tuple[float, float, int, PowerUnit] | None = None
         self._judge = Judge(self.node, self.band, [])
-        self._contest = Contest(self.node, self.band, [])
-        self._refused: set[str] = set()
-        self._newest: Forecast | None = None
         self._last_was_gap = False
         self.seen: Seen | None = None
         """Hears of each moment's windows and the labels they were given."""
@@ -87,12 +84,19 @@ class BandRoute:
 
     def use_labels(self, labels: Labels) -> None:
         """Labels and forecasters of another bundle; verdicts start anew, what was scored stays."""
-        contest, self.labels = self._contest.state(), labels
+        self.labels = labels
         if self._axis is not None:
             self._judge = Judge(self.node, self.band, _segments_hz(*self._axis[:3]))
-        if labels.geometry is not None:
-            self._contest = Contest(self.node, self.band, self._forecasters(labels.geometry.unit))
-            self._contest.restore(contest)
+        self._forecasting.use_labels(labels)
+
+    @property
+    def fit(self) -> Fit | None:
+        """The default forecaster in use, if there is one."""
+        return self._forecasting.fit
+
+    def use_fit(self, key: str) -> None:
+        """Forecast by this fit from the next step on; BadInput where it cannot be used."""
+        self._forecasting.use_fit(key)
 
     def push(self, item: PsdFrame | Heartbeat | Gap) -> list[Output]:
         """Hear an item and take what becomes of it."""
@@ -132,8 +136,8 @@ class BandRoute:
             outputs.insert(0, self.labels.drift)
         if self.labels.fitted is not None:
             outputs.insert(0, self.labels.fitted)
-        if self._newest is not None:
-            outputs.append(self._newest)
+        if self._forecasting.newest is not None:
+            outputs.append(self._forecasting.newest)
         return outputs
 
     def state(self) -> State:
@@ -147,11 +151,9 @@ class BandRoute:
             "stride_rows": self.stride_rows,
             "windower": self._windower.state(),
             "steps": self._steps.state(),
-            "histories": self._histories.state(),
-            "contest": self._contest.state(),
+            **self._forecasting.state(),
             "judge": self._judge.state(),
             "labels": self.labels.state(),
-            "newest": None if self._newest is None else asdict(self._newest),
         }
 
     def restore(self, state: State, *, with_labels: bool) -> None:
@@ -165,18 +167,12 @@ class BandRoute:
             self.stride_rows = state["stride_rows"]
             self._windower.restore(state["windower"])
             self._steps.restore(state["steps"])
-            self._histories.restore(state["histories"])
             geometry = None if state["geometry"] is None else Geometry(**state["geometry"])
             if state["axis"] is not None:
                 center_hz, bin_hz, bins, unit = state["axis"]
                 self._axis = (center_hz, bin_hz, bins, cast(PowerUnit, unit))
                 self._judge = Judge(self.node, self.band, _segments_hz(center_hz, bin_hz, bins))
-            if geometry is not None:
-                self._contest = Contest(self.node, self.band, self._forecasters(geometry.unit))
-                self._contest.restore(state["contest"])
-                self._newest = None if state["newest"] is None else Forecast(**state["newest"])
-                for name, reason in self._contest.not_restored.items():
-                    self.labels.told(f"{self.node}/{self.band}: {name} begins anew: {reason}")
+            self._forecasting.restore(state, geometry)
             if with_labels:
                 self.labels.restore(state["labels"], geometry)
                 self._judge.restore(state["judge"])
@@ -192,9 +188,9 @@ class BandRoute:
         geometry = self.labels.geometry
         if self._windower.rows_held and geometry is not None and geometry.segments:
             outputs.append(Discarded(gap.node, gap.band, gap.reason, geometry.segments, gap.time_ns))
-        for stage in (self.mask, self._noise_floor, self._windower, self._steps, self._histories):
+        for stage in (self.mask, self._noise_floor, self._windower, self._steps):
             stage.gap(gap)
-        self._contest.gap(gap)
+        self._forecasting.gap(gap)
         return outputs + self._judge.gap(gap)
 
     def _row(self, frame: PsdFrame) -> list[Output]:
@@ -229,21 +225,8 @@ class BandRoute:
         )
         if self.labels.geometry is not None and self.labels.geometry.same_measure(geometry):
             return []
-        self._contest = Contest(self.node, self.band, self._forecasters(geometry.unit))
-        self._newest = None
+        self._forecasting.measure(geometry)
         return [*self.labels.measure(geometry)]
-
-    def _forecasters(self, unit: str) -> list[Forecaster]:
-        forecasters: list[Forecaster] = [RepeatLast(), NLinear()]
-        try:
-            network = self.labels.bundle.cnn_lstm(self.node, self.band)
-            if network is None:
-                return forecasters
-            network.check(network.frequencies_hz, network.step_s, unit)
-        except BadInput as refusal:
-            self.labels.told(f"{self.node}/{self.band}: {refusal}; it takes no part")
-            return forecasters
-        return [*forecasters, network]
 
     def _label(self, windows: list[Window]) -> list[Output]:
         outputs: list[Output] = []
@@ -259,18 +242,8 @@ class BandRoute:
     def _forecast(self, step: Step) -> list[Output]:
         started = perf_counter()
         outputs: list[Output] = []
-        for found in self._contest.push(step):
+        for found in self._forecasting.push(step):
             outputs += self._judge.departed(found) if isinstance(found, Departure) else [found]
-        for history in self._histories.push(step):
-            for output in self._contest.push(history):
-                if isinstance(output, Forecast):
-                    self._newest = output
-                if not isinstance(output, Departure):
-                    outputs.append(output)
-        for name, reason in self._contest.refused.items():
-            if name not in self._refused:
-                self._refused.add(name)
-                self.labels.told(f"{self.node}/{self.band}: {reason}; it takes no part")
         self.labels.timed("forecast", perf_counter() - started)
         return outputs
 

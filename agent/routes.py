@@ -13,6 +13,7 @@ from ..pipeline.masks import Mask
 from ..pipeline.state import State
 from ..pipeline.steps import Steps
 from ..pipeline.windows import Windower
+from .fits import Fits
 from .labels import Labels
 from .route import BandRoute, Seen
 from .state import settings_of
@@ -43,6 +44,8 @@ class Routes:
         self._passed_over: set[tuple[str, str]] = set()
         self.spent: Callable[[str, str, float], None] | None = None
         """Hears how long each moment's windows of a band took."""
+        self.fits: Fits | None = None
+        """Where the default forecaster of bands that come from now on is kept; without, they have none."""
         self.seen: Seen | None = None
         """Hears of the windows of bands that come from now on, and their labels."""
 
@@ -122,6 +125,7 @@ class Routes:
             windower=Windower(settings.segments.stride_rows),
             steps=Steps(settings.history.step_seconds),
             histories=Histories(settings.history.season_days),
+            fits=self.fits,
         )
 
     def _timed(self, node: str, band: str, stage: str, seconds: float) -> None:
@@ -132,10 +136,14 @@ class Routes:
 
 def mask_of(band: Band) -> Mask:
     """The bins nobody wants to hear of; of a radio also those around its own frequency."""
-    dc_bins = band.mask.dc_bins
-    if dc_bins is None:
-        dc_bins = RADIO_DC_BINS if band.source is not None and band.source.kind == "radio" else 0
-    return Mask(band.mask.ranges_hz, dc_bins)
+    return Mask(band.mask.ranges_hz, dc_bins_of(band))
+
+
+def dc_bins_of(band: Band) -> int:
+    """How many bins around the tuned frequency are the receiver's own."""
+    if band.mask.dc_bins is not None:
+        return band.mask.dc_bins
+    return RADIO_DC_BINS if band.source is not None and band.source.kind == "radio" else 0
 
 
 def _wanted(settings: Settings) -> Iterator[tuple[str, str | None]]:

@@ -10,6 +10,7 @@ from .memory import Memory
 from .mutings import Mutings
 from .notes import STRIDE
 from .outputs import Output
+from .refitter import Refitter
 from .reload import Reload
 from .routes import Routes
 from .shedding import BandStride, Shedding
@@ -28,6 +29,7 @@ class Steering:
         mutings: Mutings,
         shedding: Shedding,
         explainer: Explainer | None = None,
+        refitter: Refitter | None = None,
     ) -> None:
         self._intake = intake
         self._routes = routes
@@ -36,6 +38,7 @@ class Steering:
         self._mutings = mutings
         self._shedding = shedding
         self._explainer = explainer
+        self._refitter = refitter
         self._bundle = reload.bundle
         routes.spent = shedding.spent
         mutings.resume(route.labels.fitted for route in routes)
@@ -50,6 +53,8 @@ class Steering:
         given = [each for output in outputs for each in self.give(output.node, output.band, [output])]
         self._shed()
         self._tell_explained()
+        if self._refitter is not None:
+            self._refitter.between_rows(self._routes, self._memory.tell)
         return given + self._mutings.turn()
 
     def give(self, node: str, band: str, outputs: Sequence[Output]) -> list[Output]:

@@ -117,6 +117,12 @@ class Models(Section):
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
 
 
+class Forecast(Section):
+    refit_hours: float = Field(default=6.0, ge=0, le=744)
+    refit_days: float = Field(default=8.0, gt=0, le=31)
+    refit_most_seconds: float = Field(default=1800.0, ge=1, le=86_400)
+
+
 class Explain(Section):
     enabled: bool = True
     period_seconds: float = Field(default=3600.0, ge=1, le=31 * 86_400)
@@ -155,6 +161,7 @@ class Settings(Section):
     node: Node = Field(default_factory=Node)
     bands: tuple[Band, ...] = ()
     models: Models = Models()
+    forecast: Forecast = Forecast()
     explain: Explain = Explain()
     store: Store = Store()
     transport: Transport = Transport()

@@ -1,0 +1,81 @@
+"""The process that fits one band's forecaster on what is stored, at the lowest priority; then it ends.
+
+`python -m bandwatch.agent.refit_worker JOB`, with a pipe as its standard input: when that closes, the agent
+is gone, and so is the worker.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..pipeline.errors import BadInput
+from ..pipeline.masks import Mask
+from .explainer_worker import EXIT_REFUSED, end_with_the_agent, yield_to_everyone
+from .refit_job import RefitJob, RefitResult, read_refit_job, write_refit_result
+
+MOST_ROWS = 2_000_000
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do the job in the folder that is named; 0, or 2 with a line that says why it cannot be done."""
+    yield_to_everyone()
+    threading.Thread(target=end_with_the_agent, daemon=True).start()
+    try:
+        work(Path(arguments[0]))
+    except BadInput as refusal:
+        sys.stderr.write(f"error: {refusal}\n")
+        return EXIT_REFUSED
+    return 0
+
+
+def work(folder: Path) -> RefitResult:
+    """Read, fit, publish, and leave the result in the job's folder."""
+    result = _fitted(read_refit_job(folder))
+    write_refit_result(folder, result)
+    return result
+
+
+def _fitted(job: RefitJob) -> RefitResult:
+    from ..models.forecast_fit import rmse_db
+    from ..models.refit import refit
+    from .fits import Fits
+    from .stored_steps import stored_steps
+
+    directory = Path(job.directory)
+    fits = Fits(directory)
+    table = stored_steps(
+        directory,
+        job.node,
+        job.band,
+        mask=Mask(tuple((low, high) for low, high in job.mask_hz), job.dc_bins),
+        step_s=job.step_seconds,
+        days=job.days,
+        most_rows=MOST_ROWS,
+        told=_told,
+    )
+    in_use = None
+    if job.in_use is not None:
+        try:
+            in_use = fits.load(job.node, job.band, job.in_use)
+        except BadInput as refusal:  # nothing to compare with
+            _told(str(refusal))
+    if table is None:
+        return RefitResult("too_few_steps")
+    folder = fits.folder(job.node, job.band)
+    found = refit(table, folder, in_use=in_use, seed=job.seed, made_ns=time.time_ns())
+    if found is None:
+        return RefitResult("too_few_steps", steps=len(table.values))
+    outcome = "no_worse" if found.key is None else "fitted"
+    return RefitResult(outcome, found.key, found.steps, *rmse_db(found.squares))
+
+
+def _told(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
