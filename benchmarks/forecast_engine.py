@@ -4,8 +4,9 @@
 
 A round times some forecasts of each by turns, so that what else the machine does meets both; the ratio is
 the median over the rounds of torch's time divided by ours. Both take a history in the band's unit and give
-a forecast in it; ours also checks that the history is of the model's geometry and finite. Torch runs in inference mode, on one thread. Prints one line; stops with an error where the
-numbers differ by more than 1e-5.
+a forecast in it; ours also checks that the history is of the model's geometry and finite. Torch runs in
+inference mode, on one thread. Prints one line; stops with an error where the numbers differ by more than
+1e-5.
 """
 
 from __future__ import annotations
