@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .forecast_problem import Trainer
+from .forecasters.default_training import train_default
 from .forecasters.fitted_nlinear import train_nlinear
 from .forecasters.fitted_repeat_last import train_repeat_last
 from .forecasters.mean_24 import train_mean_24
@@ -22,6 +23,7 @@ TRAINERS: dict[str, Trainer] = {
     "transformer": network_trainer("transformer"),
     "cnn-lstm": network_trainer("cnn-lstm"),
     "cnn-lstm-attention": network_trainer("cnn-lstm-attention"),
+    "default": train_default,
 }
 """Tables list them in this order. To add one, add its line."""
 

@@ -34,7 +34,7 @@ class Ridge:
         past = past_rows(values, origins, HISTORY_STEPS)
         inputs = _inputs(past, self._mean_db, self._scale_db)
         change = (inputs @ self._weights + self._bias).reshape(len(origins), HORIZON_STEPS, -1)
-        return past[:, -1:, self._outputs] + change
+        return (past[:, -1:, self._outputs] + change).astype(np.float32, copy=False)
 
 
 def train_ridge(problem: ForecastProblem, _seed: int, _watch: TrainingWatch) -> Ridge:
@@ -65,4 +65,4 @@ def train_ridge(problem: ForecastProblem, _seed: int, _watch: TrainingWatch) -> 
 def _inputs(past: Float32, mean_db: Float32, scale_db: Float32) -> Float32:
     """Shape: [m, 24, F] -> [m, 24 F], of length about one."""
     flat = ((past - mean_db) / scale_db).reshape(len(past), -1)
-    return (flat / np.float32(flat.shape[1] ** 0.5)).astype(np.float32, copy=False)
+    return np.asarray(flat / flat.shape[1] ** 0.5, dtype=np.float32)
