@@ -17,14 +17,16 @@ from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.state import read_state, write_state
 from .forecast_problem import FittedForecaster
+from .forecasters.default import Default
 from .forecasters.forecaster import HORIZON_STEPS, span_mhz
-from .kept_forecaster import kind_of
 from .stated import Stated
 from .step_table import StepTable
 
 FIT_FILE = "fit.state"
 PART_PREFIX = ".part-"
 VERSION = 1
+PAST_ROWS = 3 * 24 * 60 + 24
+"""So much of the past a running agent keeps for it: three days of minutes and a history."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +89,8 @@ def squares_of(forecaster: FittedForecaster, values: Float32, origins: Int64) ->
     """
     sums = np.zeros((len(values), 3))
     for origin in origins.tolist():
-        mean = forecaster.forecasts(values, np.array([origin]))[0].astype(np.float64)
+        known = values[max(0, origin - PAST_ROWS) : origin]
+        mean = forecaster.forecasts(known, np.array([len(known)]))[0].astype(np.float64)
         truth = values[origin : origin + HORIZON_STEPS]
         own = np.square(mean - truth).mean(axis=1)
         own[~np.isfinite(own)] = np.inf
@@ -99,7 +102,7 @@ def squares_of(forecaster: FittedForecaster, values: Float32, origins: Int64) ->
 
 def save_fit(
     folder: Path,
-    forecaster: FittedForecaster,
+    forecaster: Default,
     table: StepTable,
     *,
     squares: NDArray[np.float64],
@@ -112,10 +115,9 @@ def save_fit(
     new_folder(folder)
     part = Path(tempfile.mkdtemp(dir=folder, prefix=PART_PREFIX))
     try:
-        kind_of(forecaster.name).save(forecaster, part)
+        forecaster.save(part)
         about = {
             "version": VERSION,
-            "forecaster": forecaster.name,
             "node": table.node,
             "band": table.band,
             "unit": table.unit,
@@ -158,7 +160,7 @@ def load_fit(path: Path) -> Fit:
         made_ns=kept.integer("made_ns"),
         steps=kept.integer("steps"),
         squares=kept.array("squares", np.float64, (None, 3)),
-        forecaster=kind_of(kept.text("forecaster")).load(path),
+        forecaster=Default.load(path),
     )
 
 

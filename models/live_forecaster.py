@@ -9,17 +9,16 @@ import numpy as np
 from ..pipeline.frames import NS_PER_S, Float32, History, Step, read_only
 from ..pipeline.histories import HISTORY_STEPS
 from ..pipeline.state import State
-from .forecast_fit import Fit
+from .forecast_fit import PAST_ROWS, Fit
 from .stated import Stated
 
 STATE_VERSION = 1
-MOST_ROWS = 1536  # a day of minutes and a history
 
 
 class LiveForecaster:
     """The newest `Fit` of a band, which may be replaced at any time; none yet, it forecasts nothing.
 
-    Keeps the last 1,536 steps, one a row: each follows the one before it by their times, and what is missing
+    Keeps the last 4,344 steps, one a row: each follows the one before it by their times, and what is missing
     between is rows of NaN. A clock that goes back, or a gap after which rows mean something else, begins
     anew: with 24 steps there is a forecast again. A frequency that is not finite in one of the last 24 gets
     its last value as its forecast. `load(key)` gives a fit again after a restart, and raises BadInput.
@@ -55,7 +54,7 @@ class LiveForecaster:
         missing = 0
         if self._count:
             missing = round((step.start_ns - self._last_end_ns) / (step.step_s * NS_PER_S))
-            if not 0 <= missing < MOST_ROWS or step.values.shape[0] != self._rows.shape[1]:
+            if not 0 <= missing < PAST_ROWS or step.values.shape[0] != self._rows.shape[1]:
                 self.gap()
                 missing = 0
         self._last_end_ns = step.end_ns
@@ -70,7 +69,7 @@ class LiveForecaster:
         if self._fit is None or self._count < HISTORY_STEPS:
             return None
         self._fit.check(history.frequencies_hz, history.step_s)
-        needed = min(self._fit.forecaster.needs_rows, MOST_ROWS)
+        needed = min(self._fit.forecaster.needs_rows, PAST_ROWS)
         past = np.full((max(needed, HISTORY_STEPS), self._rows.shape[1]), np.nan, np.float32)
         known = self._rows[max(0, self._count - len(past)) : self._count]
         past[len(past) - len(known) :] = known
@@ -89,7 +88,7 @@ class LiveForecaster:
 
     def state(self) -> State:
         """The past [n, F], and the key of the fit."""
-        kept = self._rows[max(0, self._count - MOST_ROWS) : self._count]
+        kept = self._rows[max(0, self._count - PAST_ROWS) : self._count]
         return {
             "version": STATE_VERSION,
             "fit": None if self._fit is None else self._fit.key,
@@ -103,8 +102,8 @@ class LiveForecaster:
         kept = Stated(self.name, state)
         kept.same("version", STATE_VERSION)
         past = kept.optional("past", lambda name: kept.array(name, np.float32, (None, None)))
-        if past is not None and not 0 < len(past) <= MOST_ROWS:
-            raise kept.refuse("past", f"1 to {MOST_ROWS} steps")
+        if past is not None and not 0 < len(past) <= PAST_ROWS:
+            raise kept.refuse("past", f"1 to {PAST_ROWS} steps")
         last_end_ns = kept.integer("last_end_ns")
         key = kept.optional("fit", kept.text)
         self._fit = None if key is None else self._load(key)
@@ -116,8 +115,9 @@ class LiveForecaster:
     def _make_room(self, more: int, frequencies: int) -> None:
         if self._count + more <= len(self._rows):
             return
-        kept = min(self._count, MOST_ROWS)
-        rows = np.empty((max(64, 2 * (kept + more)), frequencies), np.float32)
+        kept = min(self._count, PAST_ROWS)
+        room = kept + more + max(64, kept // 4)
+        rows = np.empty((room, frequencies), np.float32)
         if kept:
             rows[:kept] = self._rows[self._count - kept : self._count]
         self._rows, self._count = rows, kept

@@ -13,8 +13,8 @@ from ..pipeline.frames import Float32, Int64
 from ..pipeline.histories import HISTORY_STEPS
 from .forecast_fit import Fit, rmse_db, save_fit, squares_of
 from .forecast_problem import ForecastProblem, TrainingWatch
+from .forecasters.default_training import train_default
 from .forecasters.forecaster import HORIZON_STEPS
-from .kept_forecaster import REFITTED, kind_of
 from .step_table import StepTable
 
 LEAST_STEPS = 240
@@ -44,7 +44,7 @@ def refit(table: StepTable, folder: Path, *, in_use: Fit | None, seed: int, made
     if len(table.values) < LEAST_STEPS:
         return None
     problem = ForecastProblem(_first_rows(table, held_out), slice(0, len(table.frequencies_hz)))
-    forecaster = kind_of(REFITTED).train(problem, seed, TrainingWatch())
+    forecaster = train_default(problem, seed, TrainingWatch())
     needs_rows = forecaster.needs_rows
     if in_use is not None:
         needs_rows = max(needs_rows, in_use.forecaster.needs_rows)

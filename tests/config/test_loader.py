@@ -21,7 +21,7 @@ def written(tmp_path: Path, text: str) -> Path:
     [
         ("bands:\n - name: a\n   psd: {binz: 3}\n", "bands[0].psd.binz: unknown key; did you mean 'bins'?"),
         ("serverr: {}\n", "serverr: unknown key; did you mean 'server'?"),
-        ("zzz: {}\n", "zzz: unknown key; known: bands, explain, logging"),
+        ("zzz: {}\n", "zzz: unknown key; known: bands, explain, forecast, logging"),
         ("server: {port: 70000}\n", "server.port: 70000: input should be less than or equal to 65535"),
         ("server:\n  port: 1\n  port: 2\n", "the key 'port' stands twice (line 3"),
         ("bands:\n - name: a b\n", "bands[0].name: 'a b': string should match pattern"),

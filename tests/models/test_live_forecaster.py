@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bandwatch.models.contest import Contest
-from bandwatch.models.forecast_fit import Fit
+from bandwatch.models.forecast_fit import PAST_ROWS, Fit
 from bandwatch.models.live_forecaster import LiveForecaster
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Forecast, Gap, History, Step
@@ -133,17 +133,16 @@ def test_without_a_fit_it_says_nothing_and_with_another_bands_it_refuses() -> No
     none = LiveForecaster(lambda key: fit(key=key))
     assert set(answers(none, [*steps])) == {None}
     none.use(fit(frequencies=5))
-    with pytest.raises(
-        BadInput, match=r"fit abc: the band has 3 at .* MHz, it was fitted on 5 at"
-    ):
+    with pytest.raises(BadInput, match=r"fit abc: the band has 3 at .* MHz, it was fitted on 5 at"):
         answers(none, [*steps])
 
 
 def test_its_past_is_bounded(tmp_path: Path) -> None:
     sizes, long = [], live()
-    for steps in (1600, 1800):
+    for steps in (PAST_ROWS + 20, PAST_ROWS + 2000):
         long = live()
-        answers(long, [*as_steps(noise(steps))])
+        for step in as_steps(noise(steps)):
+            long.observe(step)
         sizes.append(write_state(tmp_path / "state", long.state()))
     assert sizes[0] == sizes[1]
 
