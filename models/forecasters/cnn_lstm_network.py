@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .keras_start import start_dense, start_lstm
 from .network_config import NetworkConfig
 
-CnnLstmConfig = NetworkConfig
+CnnLstmConfig = NetworkConfig  # its name before there were six networks
 
 
 class CnnLstmNetwork(nn.Module):
