@@ -9,8 +9,8 @@ import numpy as np
 from ...pipeline.frames import Float32
 from .default_inputs import Inputs
 
-CURVES = 200
-STRENGTH = 0.1
+CURVES = 400
+STRENGTH = 0.2
 MOST_DEVIATIONS = 4.0  # a curve sees no input farther from its mean than so many standard deviations
 LEAST_SPREAD = 0.5  # of a column's usual step; a column that stands still is not blown up
 

@@ -19,7 +19,7 @@ OWN_STRENGTH = 1e-2
 COLUMN_STRENGTH = 1.0
 BAND_STRENGTH = 0.03
 BAND_SCORES = 64
-CURVE_SAMPLES = 150_000
+CURVE_SAMPLES = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,9 @@ from .forecaster import HORIZON_STEPS
 
 NEIGHBOUR_SHARE = 0.5  # how much the trial of a horizon tells of the next one
 BASELINES = ("mean-24", "nlinear", "seasonal")
-PRIOR = {"mean-24": 0.1, "own": 0.2, "even": 0.1, "columns": 0.2, "band": 0.2, "curves": 0.2}
-PRIOR_STRENGTH = 0.5  # of the experts' mean square in the trials
+PRIOR = {"mean-24": 0.1, "even": 0.1, "columns": 0.2, "band": 0.25, "curves": 0.35}
+MARGIN = 1.03  # a baseline has to be so much better than the mix to be given out alone
+PRIOR_STRENGTH = 1.0  # of the experts' mean square in the trials
 
 
 class MixTrial:
@@ -41,7 +42,8 @@ class MixTrial:
 
         Least squares of the trials, those of neighbouring horizons counting, too, drawn towards `PRIOR`:
         trials are few, and what did best in one level of a band need not in the next. But where a baseline
-        alone did better than that mix, it gets all the weight.
+        alone did clearly better than that mix (`MARGIN`), it gets all the weight. Repeat-last does wherever
+        the mix is no better.
         """
         steps = np.arange(HORIZON_STEPS)
         near = NEIGHBOUR_SHARE ** np.abs(steps[:, np.newaxis] - steps)
@@ -53,7 +55,7 @@ class MixTrial:
             mix[h] = _on_simplex(gram[h] + strength * np.eye(len(prior)), moment[h] + strength * prior)
         alone, mixed = self.shares(mix)
         best = min([1.0, *(alone[self._names.index(name)] for name in BASELINES if name in self._names)])
-        if mixed < best:
+        if mixed < min(1.0, MARGIN * best):
             return mix
         only = np.zeros_like(mix)
         if best < 1.0:
