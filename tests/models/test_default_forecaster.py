@@ -78,18 +78,27 @@ def test_training_tells_how_far_it_is() -> None:
     assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
-def test_a_mix_is_the_best_of_its_kind_by_hand() -> None:
-    """Two experts that err oppositely, evenly mixed, are right; where nothing changes, nobody counts."""
+def test_a_mix_is_least_squares_drawn_halfway_to_the_prior_by_hand() -> None:
+    """Of two that err oppositely, squares are 2 each, products with the truth 1: w = (1 + 2 p) / (2 + 2)."""
+    random = np.random.default_rng(0)
+    truth = random.normal(size=(400, 3, 12)).astype(np.float32)
+    off = random.normal(size=(400, 3, 12)).astype(np.float32)
+    for names, hand in ((["one", "two"], (0.25, 0.25)), (["curves", "band"], (1.7 / 4, 1.5 / 4))):
+        trial = MixTrial(names)
+        trial.add([truth + off, truth - off], truth)
+        np.testing.assert_allclose(trial.mix(), np.tile(hand, (12, 1)), atol=0.03)
+
+
+def test_no_mix_amplifies_and_what_never_moved_is_repeat_last() -> None:
     random = np.random.default_rng(0)
     truth = random.normal(size=(200, 3, 12)).astype(np.float32)
     off = random.normal(size=(200, 3, 12)).astype(np.float32)
-    trial = MixTrial(["own", "columns"])
-    trial.add([truth + off, truth - off], truth)
-    mix = trial.mix()
-    np.testing.assert_allclose(mix, 0.5, atol=0.15)
+    small = MixTrial(["curves", "band"])
+    small.add([truth / 2, truth / 3], truth)
+    mix = small.mix()
     assert (mix >= 0).all()
-    assert (mix.sum(axis=1) <= 1 + 1e-6).all()
-    still = MixTrial(["own", "columns"])
+    np.testing.assert_allclose(mix.sum(axis=1), 1, atol=1e-4)  # three would be least squares
+    still = MixTrial(["curves", "band"])
     still.add([off, 2 * off], 0.01 * truth)
     assert (still.mix() == 0).all()
 
