@@ -224,6 +224,8 @@ class BandBoard:
             mean_db=_all_known(step_means(forecast.mean)),
             low_db=_all_known(step_means(forecast.low)),
             high_db=_all_known(step_means(forecast.high)),
+            idle_ratio=() if forecast.idle is None else _all_known(step_means(forecast.idle)),
+            idle_below_db=forecast.idle_below_db,
             recent_rmse_db=_known(self._scores.rmse_db()),
             skill_ratio=_known(self._scores.skill_ratio()),
             coverage_ratio=_known(self._scores.coverage_ratio()),

@@ -28,7 +28,10 @@ class SegmentStatus:
 
 @dataclass(frozen=True, slots=True)
 class ForecastStatus:
-    """The newest forecast, 12 steps: means over frequencies of the forecast and of its interval's ends."""
+    """The newest forecast, 12 steps: means over frequencies of the forecast and of its interval's ends.
+
+    `idle_ratio`: the share of channels to expect below `idle_below_db`, the noise floor of then and a margin.
+    """
 
     made_ns: int
     step_s: float
@@ -36,6 +39,8 @@ class ForecastStatus:
     mean_db: tuple[float | None, ...]
     low_db: tuple[float | None, ...]
     high_db: tuple[float | None, ...]
+    idle_ratio: tuple[float | None, ...]
+    idle_below_db: float | None
     recent_rmse_db: float | None
     skill_ratio: float | None
     coverage_ratio: float | None

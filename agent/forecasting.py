@@ -75,14 +75,14 @@ class Forecasting:
         self._histories.gap(gap)
         self._contest.gap(gap)
 
-    def push(self, step: Step) -> list[ContestOutput]:
-        """Score what was forecast of the step, learn it, and forecast."""
+    def push(self, step: Step, idle_below_db: float) -> list[ContestOutput]:
+        """Score what was forecast of the step, learn it, and forecast; idle is what lies below a level."""
         outputs = self._contest.push(step)
         for history in self._histories.push(step):
             for output in self._contest.push(history):
-                outputs.append(output)
                 if isinstance(output, Forecast):
-                    self.newest = output
+                    output = self.newest = self._contest.with_idle(output, idle_below_db)
+                outputs.append(output)
         for name, reason in self._contest.refused.items():
             if name not in self._refused:
                 self._refused.add(name)

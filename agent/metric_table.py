@@ -11,7 +11,7 @@ LABELS_ALLOWED = frozenset(
     {"node", "band", "segment", "cluster", "state", "model", "stage", "reason", "horizon", "kind", "rank"}
 )
 MOST_SERIES_A_BAND = 1_000
-MOST_SEGMENTS = 100
+MOST_SEGMENTS = 96
 MOST_CLUSTERS = 100
 MOST_NAMES = 24
 
@@ -145,6 +145,13 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         _BAND,
         "Share of values that fell inside their forecast's interval, over the last 60 of each horizon.",
+    ),
+    Metric(
+        "idle_probability_ratio",
+        "gauge",
+        (*_BAND, "horizon"),
+        "Newest forecast, mean over frequencies of the probability that a channel lies less than "
+        "`history.idle_margin_db` above the noise floor: the share of idle channels to expect.",
     ),
     Metric(
         "forecaster_changes_total",

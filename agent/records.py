@@ -150,6 +150,8 @@ def _forecast(item: Forecast) -> dict[str, Any]:
         "mean": _rounded(item.mean),
         "low": _rounded(item.low),
         "high": _rounded(item.high),
+        "idle": None if item.idle is None else _rounded(item.idle),
+        "idle_below_db": item.idle_below_db,
         "model": item.model,
     }
 

@@ -17,7 +17,7 @@ from ..pipeline.errors import BadInput
 from ..pipeline.frames import Assignment, Gap, PowerUnit, PsdFrame, Step, Window
 from ..pipeline.histories import Histories
 from ..pipeline.masks import Mask
-from ..pipeline.noise_floor import NoiseFloor
+from ..pipeline.noise_floor import OCCUPIED_ABOVE_FLOOR_DB, NoiseFloor
 from ..pipeline.state import State
 from ..pipeline.steps import Steps
 from ..pipeline.windows import WINDOW_BINS, Windower, segment_starts
@@ -49,6 +49,7 @@ class BandRoute:
         steps: Steps,
         histories: Histories,
         fits: Fits | None = None,
+        idle_margin_db: float = OCCUPIED_ABOVE_FLOOR_DB,
     ) -> None:
         self.node = labels.node
         self.band = labels.band
@@ -59,6 +60,7 @@ class BandRoute:
         self._windower = windower
         self._steps = steps
         self._forecasting = Forecasting(labels, histories, fits)
+        self._idle_margin_db = idle_margin_db
         self._axis: tuple[float, float, int, PowerUnit] | None = None
         self._judge = Judge(self.node, self.band, [])
         self._last_was_gap = False
@@ -242,7 +244,7 @@ class BandRoute:
     def _forecast(self, step: Step) -> list[Output]:
         started = perf_counter()
         outputs: list[Output] = []
-        for found in self._forecasting.push(step):
+        for found in self._forecasting.push(step, self._noise_floor.floor_db + self._idle_margin_db):
             outputs += self._judge.departed(found) if isinstance(found, Departure) else [found]
         self.labels.timed("forecast", perf_counter() - started)
         return outputs

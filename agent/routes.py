@@ -126,6 +126,7 @@ class Routes:
             steps=Steps(settings.history.step_seconds),
             histories=Histories(settings.history.season_days),
             fits=self.fits,
+            idle_margin_db=settings.history.idle_margin_db,
         )
 
     def _timed(self, node: str, band: str, stage: str, seconds: float) -> None:

@@ -87,7 +87,8 @@ class BandSeries:
         """Rows cover another range from now on: what was said of segments and steps held for others."""
         if self.bins:
             for step in range(1, HORIZON_STEPS + 1):
-                self._metrics.gauge("band_forecast_db").remove(*self._at, step)
+                for name in ("band_forecast_db", "idle_probability_ratio"):
+                    self._metrics.gauge(name).remove(*self._at, step)
             for segment in range(len(segment_starts(self.bins))):
                 self._metrics.gauge("cluster").remove(*self._at, segment)
                 self._metrics.gauge("novelty_ratio").remove(*self._at, segment)

@@ -132,6 +132,8 @@ class Telemetry(Reports):
         band = self._band(forecast.node, forecast.band)
         for step, level_db in enumerate(step_means(forecast.mean), start=1):
             self._metrics.gauge("band_forecast_db").labels(forecast.node, forecast.band, step).set(level_db)
+        for step, idle in enumerate([] if forecast.idle is None else step_means(forecast.idle), start=1):
+            self._metrics.gauge("idle_probability_ratio").labels(forecast.node, forecast.band, step).set(idle)
         if band.use_model("forecast", forecast.model) is None:
             self._line(
                 "info",

@@ -85,6 +85,7 @@ class Segments(Section):
 class History(Section):
     step_seconds: float = Field(default=60.0, ge=1, le=86_400)
     season_days: float = Field(default=8.0, ge=0, le=31)
+    idle_margin_db: Decibels = Field(default=6.0, ge=0, le=100)
 
 
 class Mask(Section):

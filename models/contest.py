@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from .forecasters.forecaster import HORIZON_STEPS, Forecaster
 from .forecasters.repeat_last import RepeatLast
 from .standings import ForecasterChange, Standings
 from .stated import Stated
-from .waiting import WaitingForecast, WaitingForecasts
+from .waiting import WaitingForecast, WaitingForecasts, errors_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,8 @@ class Contest:
     def push(self, item: Step | History) -> list[ContestOutput]:
         """Score and learn a step, or forecast from a history. Raises BadInput on an item of another band."""
         if (item.node, item.band) != (self._node, self._band):
-            raise BadInput(
-                f"contest of {self._node}/{self._band}: got an item of {item.node}/{item.band}, "
-                "takes only its own band's"
-            )
+            whose = f"got an item of {item.node}/{item.band}, takes only its own band's"
+            raise BadInput(f"contest of {self._node}/{self._band}: {whose}")
         if self._is_another_geometry(item):
             self.reset()
         self._step_s, self._frequencies_hz = item.step_s, item.frequencies_hz
@@ -109,6 +107,14 @@ class Contest:
         for forecaster in self._others:
             forecaster.observe(item)
         return found
+
+    def with_idle(self, forecast: Forecast, below_db: float) -> Forecast:
+        """The newest forecast, with the probability of each value lying below a level (see `Forecast`)."""
+        spread = self._waiting.newest_spread_db
+        if spread is None or not math.isfinite(below_db):
+            return forecast
+        idle = read_only(self._conformal.below(forecast.mean, spread, below_db))
+        return replace(forecast, idle=idle, idle_below_db=below_db)
 
     def replaced(self, name: str, squares: NDArray[np.float64], from_ns: int) -> None:
         """The forecaster of this name is another one from the next forecast on (see `Standings.begin`)."""
@@ -224,7 +230,8 @@ class Contest:
         was = self._standings.choose(means)
         model = self._standings.given or self._baseline.name
         mean = means[model]
-        low, high = self._conformal.interval(mean)
+        spread = self._conformal.spread(mean.shape[1])
+        low, high = self._conformal.interval(mean, spread)
         given = Forecast(
             node=self._node,
             band=self._band,
@@ -236,7 +243,7 @@ class Contest:
             high=read_only(high),
             model=model,
         )
-        self._waiting.add(WaitingForecast(given, means))
+        self._waiting.add(WaitingForecast(given, means, read_only(spread)))
         if was is None:
             return [given]
         change = ForecasterChange(
@@ -261,19 +268,17 @@ class Contest:
             found.append(self._score_given(waiting.given, horizon, step, known, baseline))
         for name, each in squares.items():
             self._standings.add(name, sum(own for own, _ in each), sum(same for _, same in each), len(each))
+        self._conformal.observe(*errors_of(step, due, self._horizon))
         departure = departure_of(step, due)
         return found if departure is None else [*found, departure]
 
     def _score_given(
         self, given: Forecast, horizon: int, step: Step, known: NDArray[np.bool_], baseline_square: float
     ) -> Score:
-        residual = np.full(step.values.shape, np.nan, np.float32)
-        residual[known] = given.mean[horizon - 1][known] - step.values[known]
-        self._conformal.observe(horizon, residual)
         low, high = given.low[horizon - 1], given.high[horizon - 1]
         bounded = known & np.isfinite(low) & np.isfinite(high)
         inside = (low[bounded] <= step.values[bounded]) & (step.values[bounded] <= high[bounded])
-        error = residual[known].astype(np.float64)
+        error = (given.mean[horizon - 1][known] - step.values[known]).astype(np.float64)
         return Score(
             node=self._node,
             band=self._band,

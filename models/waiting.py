@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,14 @@ from .stated import Stated
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WaitingForecast:
-    """A forecast given out, and what every candidate would have said; arrays [12, F]."""
+    """A forecast given out, and what every candidate would have said; arrays [12, F].
+
+    `spread_db` is how far off it was expected to be when it was made; NaN where nothing was known.
+    """
 
     given: Forecast
     means: Mapping[str, Float32]
+    spread_db: Float32
 
 
 class WaitingForecasts:
@@ -42,6 +46,11 @@ class WaitingForecasts:
     def clear(self) -> None:
         self._held.clear()
         self._last_end_ns = None
+
+    @property
+    def newest_spread_db(self) -> Float32 | None:
+        """Of the last forecast added, if it is still held."""
+        return self._held[-1].spread_db if self._held else None
 
     def due(self, step: Step) -> list[tuple[int, WaitingForecast]]:
         """Horizon and forecast for each that speaks of this step, newest first: horizons in order."""
@@ -66,6 +75,7 @@ class WaitingForecasts:
                     "low": held.given.low,
                     "high": held.given.high,
                     "means": dict(held.means),
+                    "spread": held.spread_db,
                 }
                 for held in self._held
             ],
@@ -94,7 +104,22 @@ class WaitingForecasts:
                 high=read_only(each.array("high", np.float32, shape)),
                 model=model,
             )
-            held.append(WaitingForecast(given, means))
+            held.append(WaitingForecast(given, means, read_only(each.array("spread", np.float32, shape))))
         last_end_ns = kept.optional("last_end_ns", kept.integer)
         self._held.extend(held)
         self._last_end_ns = last_end_ns
+
+
+def errors_of(
+    step: Step, due: Sequence[tuple[int, WaitingForecast]], horizon: int
+) -> tuple[Float32, Float32]:
+    """Truth minus what was given out for a step, and how far off that was expected to be, [horizon, F] each.
+
+    Row h is that of the forecast at horizon h + 1; NaN where none was waiting or something was not finite.
+    """
+    errors_db, spreads_db = np.full((2, horizon, step.values.shape[0]), np.nan, np.float32)
+    for number, held in due:
+        errors_db[number - 1] = step.values - held.given.mean[number - 1]
+        spreads_db[number - 1] = held.spread_db[number - 1]
+    errors_db[~np.isfinite(errors_db)] = np.nan
+    return errors_db, spreads_db

@@ -181,7 +181,8 @@ class Assignment:
 class Forecast:
     """The next 12 steps: `mean`, `low`, `high` float32 [12, f] in the band's unit.
 
-    `low` and `high` are NaN until enough forecasts have been scored.
+    `low` and `high` are NaN until enough forecasts have been scored. `idle`, where somebody asked for it, is
+    the probability [12, f] that a value lies below the level `idle_below_db`; NaN where `low` is.
     """
 
     node: str
@@ -193,6 +194,8 @@ class Forecast:
     low: Float32
     high: Float32
     model: str
+    idle: Float32 | None = None
+    idle_below_db: float | None = None
 
 
 VerdictState = Literal["warming_up", "normal", "novel", "deviating"]

@@ -34,6 +34,11 @@ class NoiseFloor:
         self._floor_db = math.nan
         self._rows = 0
 
+    @property
+    def floor_db(self) -> float:
+        """The tracked floor as of the last row; NaN before the first."""
+        return self._floor_db
+
     def state(self) -> State:
         return {"floor_db": self._floor_db, "rows": self._rows}
 

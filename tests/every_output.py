@@ -79,7 +79,10 @@ def verdict(segment: int, state: VerdictState, band: str = "band", score: float 
 
 
 def forecast(model: str = "nlinear", mean_db: float = -90.0, band: str = "band") -> Forecast:
-    """Twelve steps of four frequencies; step k is `mean_db` + k, its interval 2 dB either way."""
+    """Twelve steps of four frequencies; step k is `mean_db` + k, its interval 2 dB either way.
+
+    In step k, two channels are idle with probability k / 24, two with k / 12.
+    """
     mean = np.repeat(mean_db + np.arange(1, 13, dtype=np.float32)[:, None], 4, axis=1)
     return Forecast(
         "node",
@@ -91,6 +94,8 @@ def forecast(model: str = "nlinear", mean_db: float = -90.0, band: str = "band")
         mean - np.float32(2),
         mean + np.float32(2),
         model,
+        np.outer(np.arange(1, 13) / 24, [1, 1, 2, 2]).astype(np.float32),
+        mean_db + 6,
     )
 
 

@@ -17,7 +17,7 @@ from bandwatch.tests.jig import SECOND, rows
 def forecast() -> Forecast:
     mean = np.full((12, 2), 1.23456789, dtype=np.float32)
     unknown = np.full((12, 2), np.nan, dtype=np.float32)
-    return Forecast("n", "b", 5, 60.0, np.array([1e6, 2e6]), mean, unknown, mean, "nlinear")
+    return Forecast("n", "b", 5, 60.0, np.array([1e6, 2e6]), mean, unknown, mean, "nlinear", mean, -84.0)
 
 
 OUTPUTS = [
@@ -48,6 +48,7 @@ def test_every_kind_of_record_and_the_summary(tmp_path: Path):
     assert predicted["mean"] == [[1.2346, 1.2346]] * 12
     assert predicted["low"] == [[None, None]] * 12
     assert predicted["frequencies_hz"] == [1e6, 2e6]
+    assert (predicted["idle"], predicted["idle_below_db"]) == ([[1.2346, 1.2346]] * 12, -84.0)
     assert (verdict["state"], verdict["reasons"]) == ("normal", ["why"])
     assert (gap["reason"], gap["lost_rows"], gap["lost_samples"]) == ("lost", 3, None)
     assert summary == {

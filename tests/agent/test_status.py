@@ -246,6 +246,8 @@ class TestForecastAndLosses:
         now = band(board).forecast
         assert (now.model, now.step_s, len(now.mean_db)) == ("nlinear", 60.0, 12)
         assert (now.mean_db[0], now.low_db[0], now.high_db[0]) == (-89.0, -91.0, -87.0)
+        assert now.idle_below_db == -84.0
+        assert now.idle_ratio[3] == pytest.approx(0.25)
         assert now.mean_db[11] == -78.0
         assert (now.recent_rmse_db, now.skill_ratio, now.coverage_ratio) == (1.0, 0.5, 0.9)
         assert band(board).forecasts == 1

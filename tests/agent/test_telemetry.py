@@ -218,6 +218,7 @@ class TestMetrics:
         bench.take(forecast(mean_db=-90.0))
         assert bench.value("band_forecast_db", horizon=1) == -89.0
         assert bench.value("band_forecast_db", horizon=12) == -78.0
+        assert bench.value("idle_probability_ratio", horizon=4) == pytest.approx(0.25)
 
     def test_frequencies_without_a_forecast_count_nowhere(self, bench):
         holed = forecast(mean_db=-90.0)

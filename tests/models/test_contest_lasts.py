@@ -132,8 +132,8 @@ def test_a_state_that_does_not_fit_is_refused_in_one_line_and_leaves_a_new_conte
     assert_refuses(a_contest, lacking, "state of contest of node/band: lacks standings")
     assert_refuses(
         a_contest,
-        state | {"conformal": state["conformal"] | {"residuals": np.zeros((12, 3, 7), np.float32)}},
-        "state of conformal intervals: residuals is float32 [12, 3, 7], needs float32 [12, any, 128]",
+        state | {"conformal": state["conformal"] | {"version": 1}},
+        "state of conformal intervals: version is 1, needs 2",
     )
 
 
