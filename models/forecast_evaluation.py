@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..pipeline.frames import Float32
+from ..pipeline.frames import Float32, Int64
 from .forecast_answers import Answers, answer
+from .forecast_intervals import IntervalFigures
 from .forecast_models import BASELINES
 from .forecast_problem import Trainer, TrainingWatch
 from .forecast_question import ForecastQuestion
@@ -34,7 +35,17 @@ class ModelResult:
     """What one model came to on one set of columns, by seed: one for models that know no chance."""
 
     scores: Sequence[ForecastScores]
+    intervals: Sequence[IntervalFigures]
     answers: Sequence[Answers]
+
+    @classmethod
+    def of(cls, answers: Sequence[Answers], truth: Float32, origins: Int64) -> ModelResult:
+        """Scored by the truth [n, h, f] at the origins [n]."""
+        return cls(
+            [ForecastScores.of(each.forecasts, truth) for each in answers],
+            [IntervalFigures.of(each.forecasts, truth, origins) for each in answers],
+            answers,
+        )
 
     @property
     def mean(self) -> ForecastScores:
@@ -48,15 +59,19 @@ class ModelResult:
         mapes = [each.mape for each in self.scores]
         training = float(np.mean([each.training_seconds for each in self.answers]))
         asking = float(np.mean([each.asking_seconds for each in self.answers]))
-        return mean.record() | {
-            "rmse_std": known(np.std(rmses, ddof=1).item()) if len(rmses) > 1 else None,
-            "mape_std": known(np.std(mapes, ddof=1).item()) if len(mapes) > 1 else None,
-            "rmse_by_seed": [known(each) for each in rmses],
-            "mape_by_seed": [known(each) for each in mapes],
-            "skill": known(1 - mean.rmse / reference.rmse) if reference and reference.rmse else None,
-            "training_seconds": training,
-            "forecast_seconds": asking / max(1, len(self.answers[0].forecasts)),
-        }
+        return (
+            mean.record()
+            | IntervalFigures.mean(self.intervals).record()
+            | {
+                "rmse_std": known(np.std(rmses, ddof=1).item()) if len(rmses) > 1 else None,
+                "mape_std": known(np.std(mapes, ddof=1).item()) if len(mapes) > 1 else None,
+                "rmse_by_seed": [known(each) for each in rmses],
+                "mape_by_seed": [known(each) for each in mapes],
+                "skill": known(1 - mean.rmse / reference.rmse) if reference and reference.rmse else None,
+                "training_seconds": training,
+                "forecast_seconds": asking / max(1, len(self.answers[0].forecasts)),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +98,7 @@ class ForecastEvaluation:
                 )
                 for seed in zip(*sets, strict=True)
             ]
-            scores = [ForecastScores.of(each.forecasts, truth) for each in answers]
-            whole[name] = ModelResult(scores, answers)
+            whole[name] = ModelResult.of(answers, truth, self.question.origins)
         return whole
 
     def predictions(self) -> dict[str, Float32]:
@@ -153,7 +167,7 @@ def evaluate_forecasts(
                 watch.on_model(_called(name, seed, columns, question, seeds))
                 answers.append(_answered(question, columns, name, trainer, seed, work, watch, clock))
                 watch.on_answers()
-            by_model[name] = ModelResult([ForecastScores.of(a.forecasts, truth) for a in answers], answers)
+            by_model[name] = ModelResult.of(answers, truth, question.origins)
         results.append(by_model)
     return ForecastEvaluation(question, seeds, results)
 
@@ -170,7 +184,7 @@ def _answered(
 ) -> Answers:
     if work is None:
         return answer(question, columns, trainer, seed, TrainingWatch(None, watch.on_epoch), clock)
-    place = work.place(question, columns, name, seed)
+    place = work.place(question, columns, name, trainer, seed)
     found = place.load()
     if found is not None:
         return found

@@ -7,19 +7,17 @@ import io
 import json
 import shutil
 import zipfile
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
 from ..pipeline.errors import BadInput
+from . import forecast_answers
+from .code_digest import code_digest
 from .forecast_answers import Answers
+from .forecast_problem import Trainer
 from .forecast_question import ForecastQuestion
 from .tensor_file import write_atomically
-
-_THAT_ANSWER = ("forecasters/*.py", "forecast_*.py", "network_*.py", "rolling_*.py", "step_table.py")
-_THAT_TELL = ("forecast_evaluation.py", "forecast_figures.py", "forecast_scores.py", "forecast_tables.py")
 
 
 class ForecastWork:
@@ -36,9 +34,12 @@ class ForecastWork:
         except OSError as error:
             raise BadInput(f"{folder}: cannot be made: {error.strerror}") from None
 
-    def place(self, question: ForecastQuestion, columns: slice, model: str, seed: int) -> WorkPlace:
+    def place(
+        self, question: ForecastQuestion, columns: slice, model: str, trainer: Trainer, seed: int
+    ) -> WorkPlace:
         """Where the answers of one model with one seed are, or will be."""
-        facts = [question.digest, columns.start, columns.stop, model, seed, _code_digest()]
+        code = code_digest(forecast_answers.__name__, trainer.__module__)
+        facts = [question.digest, columns.start, columns.stop, model, seed, code]
         sha = hashlib.sha256(json.dumps(facts).encode())
         return WorkPlace(self.folder / f"{model}-seed{seed}-{sha.hexdigest()[:16]}")
 
@@ -83,14 +84,3 @@ class WorkPlace:
     def keep_seconds(self, seconds: float) -> None:
         """Called with each epoch."""
         write_atomically(self._seconds, repr(seconds).encode())
-
-
-@cache
-def _code_digest() -> str:
-    """Of the version and of the source of what trains and asks: other code, other answers."""
-    sha = hashlib.sha256(__version__.encode())
-    here = Path(__file__).parent
-    sources = {path for pattern in _THAT_ANSWER for path in here.glob(pattern)}
-    for source in sorted(sources - {here / name for name in _THAT_TELL}):
-        sha.update(source.name.encode() + source.read_bytes())
-    return sha.hexdigest()

@@ -33,7 +33,7 @@ def _models_table(models: dict[str, Any], unit: str, settings: dict[str, Any]) -
     table = Table(caption=f"means of {settings['seeds']} seeds" if settings["seeds"] > 1 else None)
     last = settings["horizon"]
     table.add_column("")
-    for title in (f"RMSE, {unit}", "±", "MAPE, %", "h=1", f"h={last}", "better", "training, s"):
+    for title in (f"RMSE, {unit}", "±", "MAPE, %", "h=1", f"h={last}", "skill", "90 % cover", "training, s"):
         table.add_column(title, justify="right")
     for name, figures in models.items():
         by_horizon = figures["rmse_by_horizon"]
@@ -45,6 +45,7 @@ def _models_table(models: dict[str, Any], unit: str, settings: dict[str, Any]) -
             _shown(by_horizon[0], ".3f"),
             _shown(by_horizon[-1], ".3f"),
             _shown(figures["skill"], ".1%"),
+            _shown(figures["coverage"], ".1%"),
             _shown(figures["training_seconds"], ".1f"),
         )
     return table
