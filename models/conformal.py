@@ -14,7 +14,7 @@ STATE_VERSION = 2
 CELLS = 128
 OUTERMOST = 12.0
 BEND = 0.5
-POOL_STEPS = 600
+POOL_STEPS = 300
 LAPLACE_STEPS = 2.0
 LEARNING_RATE = 0.005
 MOST_LOG_WIDTH = 1.5
@@ -27,7 +27,7 @@ class Conformal:
 
     An error (truth minus forecast) counts in units of the error that was expected when the forecast was
     made (`ResidualScale`). The distribution of such scores is kept for each horizon, all frequencies
-    pooled, with a memory of 600 steps: a few steps fill it. Its outer quantiles around its median are
+    pooled, with a memory of 300 steps: a few steps fill it. Its outer quantiles around its median are
     the interval, after a width of each side, horizon and frequency has been laid over them that adaptive
     conformal inference moves: by 0.005 x (1 - share allowed) in logarithm when the truth fell outside,
     by -0.005 x (share allowed) when not, within a factor of 4.5. Whatever the errors do, as long as that

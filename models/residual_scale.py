@@ -20,7 +20,6 @@ FRESH_POWER = 0.3
 BAND_POWER = 0.15
 FRESH_FADES = 0.5
 MOST_SCALES = 6.0
-MOST_SCALES_LONG = 2.5
 LEAST_DB = 1e-3
 PRIOR_STEPS = 4.0
 PRIOR_FREQUENCY_STEPS = 30.0
@@ -37,10 +36,9 @@ class ResidualScale:
     - the frequency's at horizon 1, memory 3 steps, to 0.3: it is the freshest truth there is;
     - the band's, over horizons 1 to 3, memory 3 steps, to 0.15.
 
-    The last two powers fall to half of that at the last horizon. An error counts in a ratio as at most 6
-    times, in the long run as at most 2.5 times what was expected: a level shift makes every forecast miss
-    that was made before it, and one event shall not widen intervals for days. What stays large is
-    believed within a few steps, as the expectation rises with it.
+    The last two powers fall to half of that at the last horizon. An error counts as at most six times what
+    was expected, so that one burst does not widen intervals for days; what stays large is believed within a
+    few steps, as the expectation rises with it.
     """
 
     def __init__(self, horizon: int, frequencies: int) -> None:
@@ -67,7 +65,6 @@ class ResidualScale:
             _fade_in(self._fresh, ratios[0], known[0], FRESH_STEPS)
             if known_near.any():
                 _fade_in(self._band, near.sum() / known_near.sum(), np.True_, FRESH_STEPS)
-            sizes = np.minimum(sizes, MOST_SCALES_LONG * expected)
         _fade_in(self._long, sizes, known, LONG_STEPS)
 
     def expected(self) -> Floats:
