@@ -14,11 +14,12 @@ from ..pipeline.frames import NS_PER_S, Float32, read_only
 from ..pipeline.state import State
 from .wording import frequency_range
 
-RUN_STEPS = 4
-LEAST_LIMIT, MOST_LIMIT = 0.35, 0.7
+RUN_STEPS = 5
+LEAST_LIMIT, MOST_LIMIT = 0.35, 0.6
 USUAL_QUANTILE = 0.99
 PAST_STEPS = 1000
 LEAST_PAST_STEPS = 200
+SETTLED_STEPS = 96
 WAITING_STEPS = 12
 MOST_RANGES = 3
 
@@ -59,12 +60,12 @@ class DeviationWatch:
     """Departures of one band in; for one of its segments, when a deviation begins and when it ends.
 
     The share of a step is that of the segment's frequencies, over all forecasts that spoke of the step, that
-    lay outside; four steps in a row show the least of theirs. A deviation begins when four show more than the
-    limit, and ends with the first step below half of that. The limit is what all but 1 % of the segment's
-    last 1,000 fours (the newest 12 apart) stayed below, from 0.35 to 0.7: a band whose traffic comes and
-    goes departs often, and only more than that is told. After a level that changes for good the fours show
-    0.75 and more, however often that was before. Steps more than four apart, or before each other, are no
-    run.
+    lay outside; five steps in a row show the least of theirs. A deviation begins when five show more than
+    the limit, and ends with the first step below half of that. The limit is what all but 1 % of the
+    segment's last 1,000 fives (the newest 12 apart) stayed below, from 0.35 to 0.6: a band whose traffic
+    comes and goes departs often, and only more than that is told. After a level that changes for good the
+    fives show 8 in 12 and more, however often that was before. Before 96 fives nobody knows what is usual.
+    Steps more than five apart, or before each other, are no run.
     """
 
     def __init__(self, node: str, band: str, segment: int, first_hz: float, last_hz: float) -> None:
@@ -78,7 +79,7 @@ class DeviationWatch:
 
     @property
     def limit(self) -> float:
-        """The share from which on four steps are more than usual."""
+        """The share from which on five steps are more than usual."""
         known = len(self._past) - WAITING_STEPS
         if known < LEAST_PAST_STEPS:
             return LEAST_LIMIT
@@ -102,7 +103,7 @@ class DeviationWatch:
         self._past.append(min(self._run))
         if self.current is not None:
             return [*found, *self._go_on(self.current, departure, share)]
-        if min(self._run) <= limit:
+        if min(self._run) <= limit or len(self._past) <= SETTLED_STEPS:
             return found
         ranges = _ranges(departure.frequencies_hz[inside], ratios, departure.excess_db[inside])
         self.current = Deviation(*self._at, self._run_starts_ns[0], None, max(self._run), limit, ranges)

@@ -1,13 +1,14 @@
 """Verdicts: warming up, normal, novel and deviating, each with its reason and its hysteresis."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bandwatch.agent.deviation import Deviation, OffRange
+from bandwatch.agent.deviation import RUN_STEPS, SETTLED_STEPS, Deviation, OffRange
 from bandwatch.agent.verdict import RECENT_WINDOWS, Judge
 from bandwatch.models.departure import Departure
 from bandwatch.pipeline.frames import Assignment, Gap, GapReason, Verdict
@@ -56,6 +57,14 @@ def told(judge: Judge, shares: list[float], segment: int = 0, first: int = 0) ->
         for each in judge.departed(departure(number, share, segment))
     ]
     return [each for each in found if each.segment == segment]
+
+
+def settled(novelties: Sequence[float] = (0.1,)) -> Judge:
+    """A judge that has seen what is usual: steps at their forecasts, up to a minute before step 0."""
+    made = judge()
+    states(made, list(novelties))
+    told(made, [0.0] * (SETTLED_STEPS + RUN_STEPS), first=-SETTLED_STEPS - RUN_STEPS)
+    return made
 
 
 def deviations(judge: Judge, shares: list[float], segment: int = 0, first: int = 0) -> list[str]:
@@ -108,30 +117,27 @@ def test_segments_are_judged_apart():
     assert both.assigned(window(0.1, 9, segment=0))[0].state == "normal"
 
 
-def test_four_steps_off_their_forecasts_deviate_until_one_is_back():
-    off = judge()
-    states(off, [0.1])
-    assert deviations(off, [0.4, 0.4, 0.4]) == []
-    assert deviations(off, [0.4], first=3) == ["deviating"]
-    assert deviations(off, [0.2, 0.3, 0.2], first=4) == [], "half of the limit keeps it up"
-    assert deviations(off, [0.1], first=7) == ["normal"]
+def test_five_steps_off_their_forecasts_deviate_until_one_is_back():
+    off = settled()
+    assert deviations(off, [0.4] * 4) == []
+    assert deviations(off, [0.4], first=4) == ["deviating"]
+    assert deviations(off, [0.2, 0.3, 0.2], first=5) == [], "half of the limit keeps it up"
+    assert deviations(off, [0.1], first=8) == ["normal"]
 
 
-def test_three_steps_are_not_enough_and_the_other_segment_is_left_alone():
-    off = judge()
-    states(off, [0.1])
+def test_four_steps_are_not_enough_and_the_other_segment_is_left_alone():
+    off = settled()
     off.assigned(window(0.1, 0, segment=1))
-    assert deviations(off, [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0]) == []
+    assert deviations(off, [1.0] * 4 + [0.0] + [1.0] * 4) == []
     assert deviations(off, [1.0] * 9, segment=1, first=60) == ["deviating"]
 
 
 def test_a_deviation_is_told_as_it_begins_and_ends_with_where_and_by_how_much():
-    off = judge()
-    states(off, [0.1])
-    said = told(off, [0.0, 0.5, 0.6, 0.6, 0.7, 0.8, 0.0])
+    off = settled()
+    said = told(off, [0.0, 0.5, 0.6, 0.6, 0.6, 0.7, 0.8, 0.0])
     ranges = (OffRange(0.0, 6.0, 7, 6.0),)
     begun = Deviation("node", "band", 0, MINUTE_NS, None, pytest.approx(0.7), 0.35, ranges)
-    ended = dataclasses.replace(begun, ended_ns=6 * MINUTE_NS, share=pytest.approx(0.8))
+    ended = dataclasses.replace(begun, ended_ns=7 * MINUTE_NS, share=pytest.approx(0.8))
     assert [each for each in said if isinstance(each, Deviation)] == [begun, ended]
     away, back = [each for each in said if isinstance(each, Verdict)]
     assert away.reasons == (
@@ -139,17 +145,16 @@ def test_a_deviation_is_told_as_it_begins_and_ends_with_where_and_by_how_much():
         "0.00–6.00 Hz 6.0 dB above forecast",
     )
     assert away.score == pytest.approx(0.7)
-    assert back.reasons[-1] == "it deviated from 1970-01-01 00:01:00 UTC to 1970-01-01 00:06:00 UTC"
+    assert back.reasons[-1] == "it deviated from 1970-01-01 00:01:00 UTC to 1970-01-01 00:07:00 UTC"
 
 
 def test_neighbours_that_are_off_on_the_same_side_are_one_range():
-    off, outside = judge(), np.zeros(20, np.float32)
+    off, outside = settled(), np.zeros(20, np.float32)
     excess_db = np.array([3, 5, -4, 0, 9, 9, 9, 0, 0, 1] + [0] * 10, np.float32)
     outside[[0, 1, 2, 4, 5, 6, 9]] = 0.75
     outside[3] = np.nan
-    states(off, [0.1])
     said = []
-    for number in range(4):
+    for number in range(5):
         step = dataclasses.replace(departure(number, 0), outside_ratio=outside, excess_db=excess_db)
         said += [each for each in off.departed(step) if isinstance(each, Deviation)]
     (begun,) = said
@@ -157,19 +162,24 @@ def test_neighbours_that_are_off_on_the_same_side_are_one_range():
 
 
 def test_a_band_that_often_departs_has_a_limit_of_its_own():
-    """Three in a hundred steps are the last of fours of 0.6: that is usual here, 0.8 is not."""
-    busy = judge()
-    states(busy, [0.1])
-    night = ([0.0] * 94 + [0.6] * 6) * 6
+    """Three in a hundred steps are the last of fives of 0.5: that is usual here, 0.8 is not."""
+    busy = settled()
+    night = ([0.0] * 93 + [0.5] * 7) * 6
     assert deviations(busy, night) == ["deviating", "normal"] * 2, "200 steps until it is known"
-    assert deviations(busy, [0.6] * 6 + [0.0], first=600) == []
-    assert deviations(busy, [0.8] * 6, first=607) == ["deviating"]
+    assert deviations(busy, [0.5] * 7 + [0.0], first=600) == []
+    assert deviations(busy, [0.8] * 6, first=608) == ["deviating"]
+
+
+def test_before_it_is_known_what_is_usual_nothing_deviates():
+    new = judge()
+    states(new, [0.1])
+    assert deviations(new, [1.0] * SETTLED_STEPS) == []
+    assert deviations(new, [1.0] * RUN_STEPS, first=SETTLED_STEPS) == ["deviating"]
 
 
 def test_novel_outranks_deviating_which_is_told_all_the_same():
-    off = judge()
-    states(off, [1.0] * RECENT_WINDOWS)
-    said = told(off, [1.0] * 5)
+    off = settled([1.0] * RECENT_WINDOWS)
+    said = told(off, [1.0] * 7)
     assert [type(each) for each in said] == [Deviation]
 
 
@@ -188,44 +198,40 @@ def test_any_gap_forgets_the_windows(reason: GapReason):
 
 @pytest.mark.parametrize("reason", SAME)
 def test_missing_rows_leave_what_steps_showed(reason: GapReason):
-    off = judge()
-    states(off, [0.1])
-    assert deviations(off, [1.0] * 3) == []
+    off = settled()
+    assert deviations(off, [1.0] * 4) == []
     assert off.gap(gap(reason)) == []
-    assert deviations(off, [1.0], first=5) == ["deviating"]
+    assert deviations(off, [1.0], first=6) == ["deviating"]
 
 
 @pytest.mark.parametrize("reason", OTHER)
 def test_a_gap_that_changes_meaning_forgets_steps_and_ends_a_deviation(reason: GapReason):
-    off = judge()
-    states(off, [0.1])
-    assert deviations(off, [1.0] * 3) == []
+    off = settled()
+    assert deviations(off, [1.0] * 4) == []
     assert off.gap(gap(reason)) == []
-    assert deviations(off, [1.0] * 3, first=3) == []
-    assert deviations(off, [1.0], first=6) == ["deviating"]
+    assert deviations(off, [1.0] * 4, first=4) == []
+    assert deviations(off, [1.0], first=8) == ["deviating"]
     (ended,) = off.gap(gap(reason))
-    assert (ended.begun_ns, ended.ended_ns) == (3 * MINUTE_NS, 7 * MINUTE_NS)
+    assert (ended.begun_ns, ended.ended_ns) == (4 * MINUTE_NS, 9 * MINUTE_NS)
     assert off.gap(gap(reason)) == []
     assert states(off, [0.1]) == ["normal"]
 
 
-@pytest.mark.parametrize("first", [8, 600, 2, 0, -600])
+@pytest.mark.parametrize("first", [10, 600, 3, 0, -600])
 def test_steps_far_apart_and_before_each_other_are_no_run(first: int):
-    """After hours without rows, or a clock that went back, four steps are gathered anew."""
-    off = judge()
-    states(off, [0.1])
-    deviations(off, [1.0] * 3)
+    """After hours without rows, or a clock that went back, five steps are gathered anew."""
+    off = settled()
+    deviations(off, [1.0] * 4)
     off.gap(gap("restart"))
-    assert deviations(off, [1.0] * 3, first=first) == []
-    assert deviations(off, [1.0], first=first + 3) == ["deviating"]
+    assert deviations(off, [1.0] * 4, first=first) == []
+    assert deviations(off, [1.0], first=first + 4) == ["deviating"]
 
 
 def test_row_times_may_jitter_by_less_than_half_a_step():
     """Rows that are steps of their own begin a little before or after the last one's end."""
-    off = judge()
-    states(off, [0.1])
+    off = settled()
     said = []
-    for number, late_ns in enumerate([0, 9_000_000_000, -9_000_000_000, 0]):
+    for number, late_ns in enumerate([0, 9_000_000_000, -9_000_000_000, 0, 0]):
         said += off.departed(departure(number, 1.0, jitter_ns=late_ns))
     assert [each.segment for each in said if isinstance(each, Deviation)] == [0]
 
@@ -252,9 +258,9 @@ class Judging:
 def a_day() -> list[Any]:
     """Windows, departures and gaps that bring about every state."""
     items: list[Any] = [window(None, 0, 1), *(window(0.1, n) for n in range(3))]
-    for number, share in enumerate([0.0, 1.0, 1.0, 1.0, 1.0, 0.3, 0.0]):
+    for number, share in enumerate([0.0] * 101 + [1.0, 1.0, 1.0, 1.0, 1.0, 0.3, 0.0]):
         items.append(departure(number, share))
-        items += [gap("lost")] if number == 2 else []
+        items += [gap("lost")] if number == 103 else []
     items += [window(0.995, n) for n in range(RECENT_WINDOWS + 2)]
     items += [gap("clock"), *(window(0.2, n, segment) for n in range(3) for segment in (0, 1))]
     return items
@@ -263,7 +269,7 @@ def a_day() -> list[Any]:
 def test_a_judge_stopped_anywhere_goes_on_to_the_bit():
     said = [each.state for each in drive(Judging(), a_day()) if isinstance(each, Verdict)]
     assert set(said) == {"warming_up", "normal", "deviating", "novel"}
-    assert_lasts(Judging, a_day())
+    assert_lasts(Judging, a_day(), moments=[*range(0, 100, 30), *range(100, 120), 140, 157, 165])
 
 
 def test_the_verdicts_that_stand_are_those_that_were_given(tmp_path: Path):
@@ -300,7 +306,7 @@ def test_a_state_of_other_segments_is_refused():
 def test_whatever_is_wrong_with_a_state_is_refused_or_harmless():
     full = judge()
     states(full, [0.1])
-    deviations(full, [1.0] * 5)
+    told(full, [0.0] * 110 + [1.0] * 5)
     assert_refuses_spoiled(judge, full.state())
 
 
