@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import nnls
 
@@ -27,6 +29,16 @@ class MixTrial:
         self._gram = np.zeros((HORIZON_STEPS, experts, experts))
         self._moment = np.zeros((HORIZON_STEPS, experts))
         self._square = np.zeros(HORIZON_STEPS)
+
+    @classmethod
+    def of(cls, trials: Sequence[MixTrial]) -> MixTrial:
+        """Several together; at least one."""
+        together = cls(trials[0]._names)
+        for trial in trials:
+            together._gram += trial._gram
+            together._moment += trial._moment
+            together._square += trial._square
+        return together
 
     def add(self, said: list[Float32], came: Float32) -> None:
         """The trial of one fold."""

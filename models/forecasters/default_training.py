@@ -34,15 +34,15 @@ def train_default(problem: ForecastProblem, seed: int, watch: TrainingWatch) -> 
     change = np.ascontiguousarray((targets(values, origins, outputs) - last).transpose(0, 2, 1))  # [m, C, 12]
     folds = rolling_folds(origins)
     fitting = ExpertFitting(reader, inputs, change, len(folds[0].training), seed)
-    trial: MixTrial | None = None
+    trials: list[MixTrial] = []
     for done, fold in enumerate(folds):
         fitting.add_until(len(fold.training))
         experts = fitting.fitted()
         tried = slice(int(fold.trial[0]), int(fold.trial[-1]) + 1)
-        trial = trial or MixTrial(experts.names)
-        trial.add(list(experts.changes(inputs.part(tried))), change[tried])
+        trials.append(MixTrial(experts.names))
+        trials[-1].add(list(experts.changes(inputs.part(tried))), change[tried])
         watch.on_epoch(done + 1, len(folds) + 1)
-    assert trial is not None
+    trial = MixTrial.of(trials)
     mix = trial.mix()
     alone, mixed = trial.shares(mix)
     fitting.add_until(len(origins))
@@ -61,6 +61,7 @@ def train_default(problem: ForecastProblem, seed: int, watch: TrainingWatch) -> 
             "trial_rmse_of_repeat_last": {
                 **{name: round(float(share), 4) for name, share in zip(experts.names, alone, strict=True)},
                 "mix": round(mixed, 4),
+                "mix_unseen": round(_unseen(trials), 4),
             },
             "mean_weight": {
                 name: round(float(share), 3)
@@ -78,3 +79,12 @@ def _read(reader: InputReader, values: Float32, origins: Int64) -> Inputs:
         np.concatenate([part.band for part in parts]),
         np.concatenate([part.spread_db for part in parts]),
     )
+
+
+def _unseen(trials: list[MixTrial]) -> float:
+    """RMSE, as a share of repeat-last's, of mixes that each come from the other trials."""
+    squares = []
+    for k, trial in enumerate(trials):
+        others = trials[:k] + trials[k + 1 :]
+        squares.append(trial.shares(MixTrial.of(others).mix())[1] ** 2)
+    return float(np.mean(squares) ** 0.5)
