@@ -30,14 +30,22 @@ class PlantedLeader:
     on: NDArray[np.bool_]
 
     @classmethod
-    def make(cls, seed: int, *, rows: int = 900, frequencies: int = 16) -> PlantedLeader:
-        """Bursts of 4 to 8 steps, 8 to 24 steps apart, at random; the leader is drawn, too."""
+    def make(
+        cls, seed: int, *, rows: int = 900, frequencies: int = 16, opposed: bool = False
+    ) -> PlantedLeader:
+        """Bursts of 4 to 8 steps, 8 to 24 steps apart, at random; the leader is drawn, too.
+
+        `opposed`: every other follower falls where the leader rose, so that the mean of all says little.
+        """
         draw = np.random.default_rng(seed)
         leader = int(draw.integers(frequencies))
         ends = np.cumsum(np.stack([draw.integers(8, 25, rows), draw.integers(4, 9, rows)], axis=1))
         on = np.searchsorted(ends, np.arange(rows + LAG_STEPS), side="right") % 2 == 1
-        values = on[:rows, np.newaxis] + NOISE * draw.normal(size=(rows, frequencies))
-        values[:, leader] += on[LAG_STEPS:].astype(int) - on[:rows]
+        bursts = np.repeat(on[:rows, np.newaxis].astype(float), frequencies, axis=1)
+        if opposed:
+            bursts[:, 1::2] *= -1
+        bursts[:, leader] = on[LAG_STEPS:]
+        values = bursts + NOISE * draw.normal(size=bursts.shape)
         values = (values - values.mean(axis=0)) / values.std(axis=0)
         return cls(values.astype(np.float32), leader, on[LAG_STEPS:])
 

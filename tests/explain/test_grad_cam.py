@@ -9,7 +9,13 @@ from torch import nn
 from bandwatch.explain.global_map import StreamingMap, global_map
 from bandwatch.explain.grad_cam import GradCam
 from bandwatch.explain.shap import ExpectedGradients
+from bandwatch.models.forecasters.cnn_lstm_attention_network import CnnLstmAttentionNetwork
 from bandwatch.models.forecasters.cnn_lstm_network import CnnLstmConfig, CnnLstmNetwork
+from bandwatch.models.forecasters.cnn_network import CnnNetwork
+from bandwatch.models.forecasters.gru_network import GruNetwork
+from bandwatch.models.forecasters.lstm_network import LstmNetwork
+from bandwatch.models.forecasters.network_config import NetworkConfig
+from bandwatch.models.forecasters.transformer_network import TransformerNetwork
 from bandwatch.pipeline.errors import BadInput
 
 
@@ -64,6 +70,38 @@ def test_a_map_worked_by_hand():
     found = cam.attribute(window)[0]
     np.testing.assert_allclose(found[:12], [[early / 2, early / 2, 0]] * 12, rtol=1e-6)
     np.testing.assert_allclose(found[12:], [[0, late, 0]] * 12, rtol=1e-6)
+
+
+class Known(nn.Module):
+    """The mean over steps of the sum of w x; a filter for each sign of each x, and a loud one, not used."""
+
+    weights = np.array([1.0, -0.5, 0.25, 0.0, 4.0])
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(5, 11, 1, bias=False)
+        with torch.no_grad():
+            self.conv.weight.zero_()
+            for frequency in range(5):
+                self.conv.weight[2 * frequency : 2 * frequency + 2, frequency, 0] = torch.tensor([1.0, -1.0])
+            self.conv.weight[10, 3] = 50
+
+    def forward(self, x):
+        filters = torch.relu(self.conv(x.transpose(1, 2))).mean(dim=2)  # [n, 11]
+        moved = filters[:, 0:10:2] - filters[:, 1:10:2]
+        return (moved @ torch.from_numpy(self.weights).to(moved))[:, None, None]
+
+
+def test_frequencies_have_the_shares_that_are_known():
+    # Column 3 is heard fifty times as loud as others and goes nowhere; column 4 counts most and hardly moves.
+    windows = histories(50, 5)
+    windows[:, :, 4] *= 0.01
+    maps = GradCam(Known()).attribute(windows)
+    parts = np.abs(windows * Known.weights)
+    shares = parts / parts.sum(axis=2, keepdims=True)
+    np.testing.assert_allclose(maps, maps.sum(axis=2, keepdims=True) * shares, atol=1e-6 * maps.max())
+    of_all = maps.sum(axis=(0, 1)) / maps.sum()
+    assert of_all[0] > 0.5 > of_all[1] > of_all[2] > 0.05 > of_all[4] > of_all[3] == 0
 
 
 def test_frequencies_share_what_their_step_has():
@@ -168,6 +206,23 @@ def test_explainers_leave_no_trace(context):
         assert ExpectedGradients(network, windows[:2], samples=4).attribute(windows).any()
     torch.testing.assert_close(facts_of(network), before, rtol=0, atol=0)
     assert np.array_equal(windows, given)
+
+
+@pytest.mark.parametrize("kind", [CnnNetwork, CnnLstmNetwork, CnnLstmAttentionNetwork])
+def test_every_network_with_a_convolution_is_explained(kind):
+    maps = GradCam(kind(NetworkConfig(5, 2))).attribute(histories(9, 5))
+    assert np.isfinite(maps).all()
+    assert maps.any()
+
+
+@pytest.mark.parametrize("kind", [LstmNetwork, GruNetwork, TransformerNetwork])
+def test_a_network_without_is_refused_and_has_shap_values(kind):
+    network, windows = kind(NetworkConfig(5, 2)), histories(3, 5)
+    with pytest.raises(BadInput, match=f"^{kind.__name__} runs no Conv1d, Grad-CAM needs one$"):
+        GradCam(network).attribute(windows)
+    explainer = ExpectedGradients(network, windows[:1], samples=64)
+    values = explainer.attribute(windows)
+    assert np.abs(explainer.gaps(windows, values)).max() < 0.1 * np.abs(values).sum(axis=(1, 2)).max()
 
 
 class NoConvolution(nn.Module):
