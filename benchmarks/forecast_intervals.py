@@ -195,10 +195,8 @@ def print_intervals(sets: list[tuple[str, np.ndarray, int]]) -> None:
 
 
 def print_shifts(sets: list[tuple[str, np.ndarray, int]], data: Path) -> None:
-    """Coverage by the rows that came, and of forecasts made after the shift; width as a ratio of before."""
-    print(
-        "| shift | forecaster | 24 before | rows 1-12 | 13-24 | 25-36 | 37-48 | made after, 1-24 | width after 48 |"
-    )
+    """Coverage by the rows that came, and of forecasts made after the shift; the change of width."""
+    print("| shift | forecaster | 24 before | rows 1-12 | 13-24 | 25-36 | 37-48 | made after, 1-24 | width |")
     print("|---|---|---|---|---|---|---|---|---|")
     cases = [("electrosense 0:151, row 518", read_madrid(data)[:700], 450, 518)]
     for name, rows, split in sets:
