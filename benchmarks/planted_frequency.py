@@ -205,10 +205,7 @@ def show(studies) -> None:
     for name in studies[0]:
         each = [found[name] for found in studies]
         first = sum(figures["rank"] == 0 for figures in each)
-        cells = [
-            f"{np.nanmedian([f[column] for f in each]):.2f}" if column in each[0] else ""
-            for column in columns
-        ]
+        cells = [median([figures.get(column, np.nan) for figures in each]) for column in columns]
         print(f"| {name} | {first} of {len(each)} | " + " | ".join(cells) + " |")
 
 
