@@ -84,15 +84,35 @@ def test_nothing_is_learned_across_a_break(name: str) -> None:
     forecaster = trained(name, values, breaks=(200,))
     said = forecaster.forecasts(daily(), np.array([600]))
     assert np.abs(said - daily()[600:612, 1:4]).max() < 15
-    with pytest.raises(
-        BadInput, match=r"node/band: 400 steps give 0 windows of 36 .* needs at least 32"
-    ) as refusal:
-        if name in ("repeat-last", "mean-24"):
-            raise BadInput(
-                "node/band: 400 steps give 0 windows of 36 steps, needs at least 32"
-            )  # need nothing
-        trained(name, values, breaks=tuple(range(10, 400, 10)))
+
+
+@pytest.mark.parametrize("name", ["seasonal", "nlinear", "ridge", "default"])
+def test_too_little_to_learn_from_is_refused_in_one_line(name: str) -> None:
+    said = r"node/band: 400 steps give 0 windows of 36 unbroken, finite steps, needs at least 32"
+    with pytest.raises(BadInput, match=said) as refusal:
+        trained(name, daily()[:TRAIN], breaks=tuple(range(10, 400, 10)))
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("spoil", ["still", "one still", "short", "loud", "nan"])
+def test_odd_rows_give_finite_forecasts_near_what_was(name: str, spoil: str) -> None:
+    values = daily()
+    match spoil:
+        case "still":
+            values[:] = -90
+        case "one still":
+            values[:TRAIN, 2] = -90
+        case "short":
+            values = values[-67 - (len(values) - TRAIN) :]
+        case "loud":
+            values[100] += 200
+        case _:
+            values[50:90] = np.nan
+    train = 67 if spoil == "short" else TRAIN
+    said = trained(name, values[:train]).forecasts(values, np.array([train + 25]))
+    assert np.isfinite(said).all()
+    assert np.abs(said - values[train + 24, 1:4]).max() < 15
 
 
 def test_baselines_say_what_their_names_say() -> None:
