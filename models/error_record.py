@@ -21,11 +21,11 @@ class ErrorRecord:
     def steps(self) -> int:
         return len(self._squares)
 
-    @property
-    def share(self) -> float:
-        """Own squared error as a share of repeat-last's; 1 where neither erred."""
+    def share(self, steps: int) -> float:
+        """Own squared error as a share of repeat-last's, over the last so many steps (at least one); 1 where
+        neither erred."""
         # Summed anew each time: a running sum would never lose an infinity.
-        own, baseline, _ = np.sum(self._squares, axis=0)
+        own, baseline, _ = self.squares[-steps:].sum(axis=0)
         if baseline == 0:
             return 1.0 if own == 0 else math.inf
         return float(own / baseline)

@@ -38,10 +38,11 @@ class ForecasterChange:
 class Standings:
     """Records of all candidates but `baseline`, which everyone's is measured by.
 
-    Given out is the one with the smallest share of the baseline's squared error over the last `recent` steps
-    that scored anything; one with fewer than `enough` of them does not count. So that two that are about
-    as good do not take turns, another takes over only where its share is smaller by `LEAD`; at once where
-    the one given out so far does not forecast.
+    Each squared error is taken as a share of the baseline's on the same forecasts, over the last `recent`
+    steps that scored anything. Another takes over from the one given out so far where its share, over the
+    last steps that both have and at least `enough`, is smaller by `LEAD`: so two that are about as good do
+    not take turns. Of several the one that is ahead most. Where the one given out so far forecasts no
+    longer, or has fewer steps than `enough`, the best does.
     """
 
     def __init__(self, baseline: str, names: Sequence[str], *, recent: int, enough: int) -> None:
@@ -73,14 +74,15 @@ class Standings:
 
     def choose(self, names: Collection[str]) -> str | None:
         """The one to give out among those that forecast; what was given out before where it is another."""
-        shares = {name: self._share(name) for name in names}
-        best, least = self.baseline, 1.0
-        for name, share in shares.items():
-            if share < least:
-                best, least = name, share
         was = self.given
-        if was is None or was not in shares or least < (1 - LEAD) * shares[was]:
-            self.given = best
+        stands = was is not None and was in names and self._steps(was) >= self._enough
+        against = was if was is not None and stands else self.baseline
+        lead = LEAD if against == was else 0.0
+        self.given, least = against, 1 - lead
+        for name in names:
+            ratio = self._ratio(name, against)
+            if ratio < least:
+                self.given, least = name, ratio
         return was if was not in (None, self.given) else None
 
     def rmse_db(self, one: str, other: str) -> tuple[float, float, int]:
@@ -94,11 +96,21 @@ class Standings:
         found = [rmse_db[name][0] if name in rmse_db else baseline_db for name in (one, other)]
         return found[0], found[1], steps
 
-    def _share(self, name: str) -> float:
-        if name == self.baseline:
-            return 1.0
-        record = self._records[name]
-        return record.share if record.steps >= self._enough else math.inf
+    def _ratio(self, name: str, against: str) -> float:
+        """One's squared error as a share of another's, over the last steps that both have; infinite where
+        these are too few to tell."""
+        steps = min(self._steps(name), self._steps(against))
+        if name == against or steps < self._enough:
+            return math.inf
+        own, other = (
+            1.0 if each == self.baseline else self._records[each].share(steps) for each in (name, against)
+        )
+        if math.isinf(other):
+            return math.inf if math.isinf(own) else 0.0
+        return own / other if other else math.inf
+
+    def _steps(self, name: str) -> int:
+        return self._recent if name == self.baseline else self._records[name].steps
 
     def state(self) -> State:
         return {

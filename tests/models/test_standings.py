@@ -65,6 +65,16 @@ def test_what_is_worse_than_the_baseline_lately_gives_way_to_it() -> None:
     assert (rmse_db, was_rmse_db, steps) == (1.0, pytest.approx(math.sqrt(1.06)), 40)
 
 
+def test_one_with_a_short_record_is_compared_over_that_alone() -> None:
+    """Easy times, in which both did well, are in the longer record only."""
+    two = standings()
+    scored(two, 30, one=0.2)
+    scored(two, 10, one=0.8, other=0.7)
+    two.choose(["baseline", "one"])
+    assert two.choose([*NAMES, "baseline"]) == "one"
+    assert two.given == "other"
+
+
 def test_one_that_no_longer_forecasts_gives_way_at_once() -> None:
     two = standings()
     scored(two, 40, one=0.5, other=0.6)
@@ -91,6 +101,12 @@ def test_another_model_of_the_name_begins_with_its_own_record() -> None:
     assert not two.scores("baseline", 2000)
     two.choose(["baseline", "one"])
     assert two.given == "baseline", "the record says that it is worse"
+    scored(two, 40, one=0.5)
+    two.choose(["baseline", "one"])
+    assert two.given == "one"
+    two.begin("one", np.zeros((0, 3)), 1000)
+    two.choose(["baseline", "one"])
+    assert two.given == "baseline", "it has yet to prove anything"
     again = standings()
     again.restore(Stated("standings", two.state()), [])
     assert same(again.state(), two.state())
