@@ -23,7 +23,8 @@ def apart(
     placed = np.empty((0, 2))
     for place in np.clip(wanted.astype(np.float64), half, most):
         candidates = np.concatenate([place[None], raster])
-        hidden = (np.abs(candidates[:, None] - placed) < np.array(size) * (1 - 1e-9)).all(axis=2).any(axis=1)
+        is_near = np.abs(candidates[:, None] - placed) < np.array(size) * (1 - 1e-9)
+        hidden = is_near.all(axis=-1).any(axis=-1)
         away = np.where(hidden, np.inf, np.square(candidates - place).sum(axis=1))
         placed = np.concatenate([placed, candidates[away.argmin()][None]])
     return placed

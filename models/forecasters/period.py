@@ -48,7 +48,7 @@ def find_period(values: Float32, step_s: float) -> int | None:
 
 def _autocorrelation(values: Float32, longest: int) -> NDArray[np.float64]:
     """Of the smoothed change, mean over the columns that move, 1 at lag 0. Shape: [n, F] -> [longest + 1]."""
-    known = np.isfinite(values).all(axis=1)
+    known = np.asarray(np.isfinite(values).all(axis=1))
     rows = np.where(known[:, np.newaxis], values, 0).astype(np.float64)
     total = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0)])
     counted = np.concatenate([[0], np.cumsum(known)])
