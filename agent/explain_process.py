@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .explain_job import errors_file, last_error
-from .explainer_worker import EXIT_REFUSED, ONE_THREAD
+from .worker_process import EXIT_REFUSED, ONE_THREAD
 
 WORKER = (sys.executable, "-m", f"{__package__}.explainer_worker")
 END_SECONDS = 1.0

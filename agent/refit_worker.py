@@ -1,35 +1,20 @@
 """The process that fits one band's forecaster on what is stored, at the lowest priority; then it ends.
 
-`python -m bandwatch.agent.refit_worker JOB`, with a pipe as its standard input: when that closes, the agent
-is gone, and so is the worker.
+`python -m bandwatch.agent.refit_worker JOB` (`worker_process.py`).
 """
 
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from ..pipeline.errors import BadInput
 from ..pipeline.masks import Mask
-from .explainer_worker import EXIT_REFUSED, end_with_the_agent, yield_to_everyone
 from .refit_job import RefitJob, RefitResult, read_refit_job, write_refit_result
+from .worker_process import run_worker
 
 MOST_ROWS = 2_000_000
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Do the job in the folder that is named; 0, or 2 with a line that says why it cannot be done."""
-    yield_to_everyone()
-    threading.Thread(target=end_with_the_agent, daemon=True).start()
-    try:
-        work(Path(arguments[0]))
-    except BadInput as refusal:
-        sys.stderr.write(f"error: {refusal}\n")
-        return EXIT_REFUSED
-    return 0
 
 
 def work(folder: Path) -> RefitResult:
@@ -78,4 +63,4 @@ def _told(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_worker(work, sys.argv[1:]))

@@ -22,12 +22,12 @@ from bandwatch.agent.explain_job import errors_file, read_job, result_of
 from bandwatch.agent.explain_process import WORKER
 from bandwatch.agent.explained_folders import ExplainedFolders
 from bandwatch.agent.explainer import Explainer
-from bandwatch.agent.explainer_worker import NICE
 from bandwatch.agent.labels import Labels
 from bandwatch.agent.logs import open_log
 from bandwatch.agent.reservoir import read_windows
 from bandwatch.agent.routes import Routes
 from bandwatch.agent.telemetry import Telemetry
+from bandwatch.agent.worker_process import NICE
 from bandwatch.config.schema import Explain, Models, Settings
 from bandwatch.explain.published import let_go, newest_of, tidy
 from bandwatch.models.bundle import Bundle, write_bundle

@@ -1,0 +1,54 @@
+"""How a worker process runs beside the agent: at the lowest priority the system has, and never without it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..pipeline.errors import BadInput
+
+NICE = 19
+FIRST_TO_BE_KILLED = "1000"
+EXIT_REFUSED = 2
+_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+ONE_THREAD = dict.fromkeys(_COUNTS, "1")
+"""Of the environment that a worker is started in: libraries read it when they are loaded."""
+
+
+def run_worker(work: Callable[[Path], object], arguments: Sequence[str]) -> int:
+    """Do the job in the folder that is named; 0, or 2 with a line that says why it cannot be done.
+
+    Standard input is a pipe from the agent: when that closes, the agent is gone, and so is the worker.
+    """
+    yield_to_everyone()
+    threading.Thread(target=end_with_the_agent, daemon=True).start()
+    try:
+        work(Path(arguments[0]))
+    except BadInput as refusal:
+        sys.stderr.write(f"error: {refusal}\n")
+        return EXIT_REFUSED
+    return 0
+
+
+def yield_to_everyone() -> None:
+    """Run only when nobody else wants to, and be the first to go where memory runs out."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    if hasattr(os, "SCHED_IDLE"):
+        # A process that wakes up waits for a nice one's slice to end, for an idle one not at all.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_BE_KILLED)
+
+
+def end_with_the_agent() -> None:
+    """Wait until standard input is closed, and end the process."""
+    # Not through sys.stdin: its lock would be held when the interpreter ends.
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
