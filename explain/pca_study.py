@@ -18,6 +18,7 @@ FEWEST_WINDOWS = 16
 PERPLEXITY = 30.0
 NEIGHBOURS = 15
 WINDOWS_A_NEIGHBOUR = 4  # at least: trustworthiness is not defined beyond half of the windows
+_SAME = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,8 +100,11 @@ def study_components(
 def t_sne(rows: Float32, seed: int) -> Float32:
     """A map of rows [m, c] in two dimensions, float32 [m, 2]; van der Maaten and Hinton 2008.
 
-    It begins with the first two principal components, so that maps of alike rows lie alike.
+    It begins with the first two principal components, so that maps of alike rows lie alike. Rows that are
+    equal but for rounding, as of a receiver that gives one level, are all at 0: there is nothing to map.
     """
+    if np.ptp(rows, axis=0).max() <= _SAME * np.abs(rows).max():
+        return np.zeros((len(rows), 2), np.float32)
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 

@@ -59,6 +59,14 @@ def test_the_same_seed_gives_the_same_maps(features, study):
     assert again.maps == study.maps
 
 
+def test_windows_that_are_all_the_same_lie_in_one_place(features):
+    same = np.repeat(features[0][:1], 200, axis=0)
+    study = study_components(same, fit_projection(features[0], 3), np.zeros(200, np.int64))
+    assert not study.features_map.any()
+    assert not study.points_map.any()
+    assert study.kept.same_cluster == (1.0, 1.0)
+
+
 def test_overlap_is_jaccards():
     random = np.random.default_rng(1)
     first, second = (np.stack([random.permutation(9)[:4] for _ in range(50)]) for _ in range(2))
