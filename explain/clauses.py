@@ -64,8 +64,7 @@ def subject_of(typical: Typical) -> str:
             "A stripe across the whole window" if _is_single(typical) else "Stripes across the whole window"
         )
     if _middle(typical, "full_bins_ratio") > 0:
-        narrow = _middle(typical, "bandwidth_bins") <= _LINE_BINS
-        return "A steady carrier" if narrow else "A steady signal"
+        return "A steady carrier" if is_carrier(typical) else "A steady signal"
     if is_unbroken(typical):
         return "Activity without a pause"
     share = _middle(typical, "median_burst_rows") / WINDOW_ROWS
@@ -103,6 +102,11 @@ def is_edge_to_edge(typical: Typical) -> bool:
 def is_unbroken(typical: Typical) -> bool:
     """Whether most of its windows that show something do so from the first row to the last."""
     return _middle(typical, "longest_burst_rows") >= WINDOW_ROWS or _middle(typical, "full_bins_ratio") > 0
+
+
+def is_carrier(typical: Typical) -> bool:
+    """Whether most of its windows that show something have a few bins that are occupied all the time."""
+    return _middle(typical, "full_bins_ratio") > 0 and _middle(typical, "bandwidth_bins") <= _LINE_BINS
 
 
 def band_place(typical: Typical) -> Clause | None:
@@ -155,9 +159,10 @@ def _width(typical: Typical) -> Clause | None:
         width_hz = window_hz(typical.pixel)
         fact = Fact("window_hz", None, width_hz, "Hz", amount(width_hz, "Hz"))
         return Clause(f"wider than its {fact.text}", (fact,), apart)
-    text, facts = _told(typical, "patch_width_bins", typical.of_shown("patch_width_bins"))
+    measure = _signal_width(typical)
+    text, facts = _told(typical, measure, typical.of_shown(measure))
     together = typical.of_shown("bandwidth_bins")
-    if together[1] < _SEVERAL_AT_ONCE * _middle(typical, "patch_width_bins"):
+    if together[1] < _SEVERAL_AT_ONCE * _middle(typical, measure):
         return Clause(f"{text} wide", facts, apart)
     all_text, more = _told(typical, "bandwidth_bins", together)
     return Clause(f"several at once, each {text} wide, {all_text} together", (*facts, *more), apart)
@@ -229,6 +234,12 @@ def _move(typical: Typical) -> Clause | None:
     fact = Fact(feature.name, 0.5, value, unit, amount(value, unit))
     way = "rising" if middle > 0 else "falling"
     return Clause(f"{way} by {fact.text}", (fact,), _apart(typical, _MOVES))
+
+
+def _signal_width(typical: Typical) -> str:
+    """The measure of how wide one signal is: a stripe across a carrier is one patch with it."""
+    crossed = is_carrier(typical) and _middle(typical, "patch_width_bins") > _LINE_BINS
+    return "bandwidth_bins" if crossed else "patch_width_bins"
 
 
 def _told(typical: Typical, name: str, quantiles: tuple[float, float, float]) -> tuple[str, tuple[Fact, ...]]:

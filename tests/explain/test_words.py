@@ -80,6 +80,19 @@ def test_a_carrier_is_steady_and_longer_than_the_window():
     assert "every" not in words.sentence
 
 
+def test_stripes_across_a_carrier_do_not_make_it_wider():
+    steady = Carrier(Periodic(1e6), 868.286e6, 300.0, 1.0, 700.0, (1e6, 1e6), (8.0, 8.0))
+    frames = SpreadFrames(Periodic(12.0, 0.0, 3.0), 868.3e6, 300e3, (0.4, 0.4), (12.0, 12.0))
+    measured = heard(steady, frames)
+    carried = measured.features[:, COLUMN["full_bins_ratio"]] > 0
+    words = told(replace(measured, clusters=carried.astype(int)))
+    assert words.sentence.startswith("A steady carrier")
+    assert fact(words, "bandwidth_bins") <= 8 * 187.5
+    assert "1.3 kHz wide" in words.sentence
+    # The stripes weigh in the centre: no finer than their width allows.
+    assert "near 868.285 MHz" in words.sentence
+
+
 def test_a_stripe_is_wider_than_the_window():
     frames = SpreadFrames(Periodic(26.0, 0.0, 3.0), 868.3e6, 300e3, (0.4, 0.4), (12.0, 12.0))
     words = told(heard(frames, count=8))
