@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,13 @@ KIND, VERSION = "explain-clusters", 1
 
 
 def check_folder(folder: Path) -> None:
-    """BadInput unless a report can go there: a folder that is not there, is empty, or holds a report."""
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"--out {folder}: is a file; limit: a folder")
+    """BadInput unless a report can go there: a folder that is not there, is empty, or holds a report, where
+    the system lets us write."""
+    there = folder if os.path.lexists(folder) else next(up for up in folder.absolute().parents if up.exists())
+    if not there.is_dir():
+        raise BadInput(f"--out {folder}: {'' if there == folder else f'{there} '}is a file; limit: a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise BadInput(f"--out {folder}: cannot be written: {there} does not let us")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if _files_before(folder) is None:

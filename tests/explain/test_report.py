@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -168,6 +169,16 @@ def test_a_file_is_no_folder_and_an_empty_folder_is_fine(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(BadInput, match=r"--out .*a: is a file; limit: a folder$"):
         check_folder(tmp_path / "a")
+    with pytest.raises(BadInput, match=r"--out .*b: .*a is a file; limit: a folder$"):
+        check_folder(tmp_path / "a" / "b")
+    check_folder(tmp_path / "b" / "c")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_where_the_system_lets_nobody_write_is_said_at_once(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(BadInput, match=r"--out .*why: cannot be written: .* does not let us$"):
+        check_folder(tmp_path / "why")
 
 
 def test_folders_of_bands_are_plain_and_differ():
