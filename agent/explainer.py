@@ -6,10 +6,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..config.schema import Explain
+from ..pipeline.durable_file import new_folder
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Assignment, Verdict, Window
 from .explain_job import (
@@ -171,6 +173,8 @@ class Explainer:
 
     def _run(self) -> None:
         tidy_jobs(self._folder)
+        with suppress(OSError):  # where people ask for a refresh; a job says it if the disk refuses
+            new_folder(self._folder)
         try:
             while not self._closing.wait(TURN_SECONDS):
                 self.turn()

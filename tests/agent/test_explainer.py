@@ -205,6 +205,15 @@ def test_a_verdict_that_becomes_novel_and_a_file_ask_for_a_refresh(bench):
     assert not (one.folder / "explain" / "refresh").exists()
 
 
+def test_where_people_ask_is_there_before_anything_was_explained(bench):
+    its = bench(FOR_EVER)
+    its.explainer.start()
+    try:
+        wait_for((its.folder / "explain").is_dir)
+    finally:
+        its.explainer.close()
+
+
 def test_on_its_period_and_not_before(bench):
     one = bench(period_seconds=100)
     one.now_seconds = 99
