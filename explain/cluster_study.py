@@ -70,7 +70,7 @@ def study_clusters(
     if len(windows) < FEWEST_WINDOWS:
         raise BadInput(
             f"{name}: {len(windows)} windows, a report needs at least {FEWEST_WINDOWS}; "
-            "a smaller stride gives more"
+            "a longer recording or a smaller stride gives more"
         )
     on_step(STEPS[0])
     features = np.concatenate([bundle.embed(batch) for batch in windows.batches()])

@@ -229,7 +229,7 @@ def _example(study: ClusterStudy, cluster: ClusterFacts, place: int) -> str:
     windows = study.assigned.windows
     start = datetime.fromtimestamp(int(windows.start_ns[example.index]) // NS_PER_S, UTC)
     middle = study.measured.middles_hz[windows.segment[example.index]] / 1e6
-    because = "" if example.words.because else " Neither tree sends it to this cluster."
+    because = "" if example.words.because else " No tree sends it to this cluster."
     return (
         f'<p class="example"><strong>Window {LETTERS[place]}</strong>, {escape(example.chosen_as)} '
         f'<span class="soft">({start:%Y-%m-%d %H:%M:%S} UTC, around {middle:.3f} MHz)</span>: '

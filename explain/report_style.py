@@ -35,7 +35,8 @@ dd { margin-left: 0; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   p, li, dd, figcaption { max-width: none; }
   .picture { border: 0; padding: 0; }
-  .picture img, .picture svg { max-height: 17.5cm; width: auto; }
+  .picture img { max-height: 17.5cm; width: auto; }
+  .picture svg { max-height: 19.5cm; width: auto; }
   figure, tr, dt, dd, .example { break-inside: avoid; }
   h2, h3, h4, dt, .leads { break-after: avoid; } }
 """

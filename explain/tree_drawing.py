@@ -14,9 +14,10 @@ from xml.sax.saxutils import escape
 from .bisector_tree import cluster_name
 from .centre_tree import CentreTree, Node
 
-_BOX_WIDTH, _TOP, _LINE_HEIGHT, _FOOT = 124.0, 14.0, 13.5, 9.0  # the least width: long lines widen their box
-_LEAF_PITCH, _LEVEL_GAP, _MARGIN = 57.0, 30.0, 14.0
-_TITLE_CHARACTER, _FACT_CHARACTER = 7.4, 6.4  # their widths in pixels, in a wide font
+_BOX_WIDTH, _TOP, _LINE_HEIGHT, _FOOT = 96.0, 16.0, 15.0, 8.0  # the least width: long lines widen their box
+_LEAF_PITCH, _LEVEL_GAP, _MARGIN = 62.0, 26.0, 8.0
+_TITLE, _FACT, _ANSWER = 14, 13, 12  # sizes of type: on a page of paper 24 leaves are shown at a half
+_TITLE_CHARACTER, _FACT_CHARACTER = 8.4, 7.3  # their widths in pixels, in a wide font
 _THINNEST, _THICKEST = 1.0, 9.0
 
 _INK, _PAPER, _LINE, _CUT, _LEAF, _WRONG = "#1b1f24", "#ffffff", "#9fb3c8", "#eef3f8", "#e6f4ea", "#c0392b"
@@ -51,7 +52,7 @@ def draw_tree(
     height = max(box.y + box.height for box in boxes) + _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
-        f'width="{width:.0f}" font-family="system-ui, sans-serif" font-size="12" fill="{_INK}">',
+        f'width="{width:.0f}" font-family="system-ui, sans-serif" font-size="{_TITLE}" fill="{_INK}">',
         f"<title>{tree.n_leaves_} leaves, depth {tree.depth_}</title>",
         f'<rect width="100%" height="100%" fill="{_PAPER}"/>',
     ]
@@ -69,14 +70,17 @@ def _title(node: Node, features: Sequence[str] | None, clusters: Mapping[int, st
     if node.is_leaf:
         return (cluster_name(node.centre, clusters),)
     if node.near >= 0:
-        return f"more like {cluster_name(node.near, clusters)}", f"than {cluster_name(node.far, clusters)}"
+        near, far = (
+            cluster_name(cluster, clusters).removeprefix("cluster ") for cluster in (node.near, node.far)
+        )
+        return f"more like {near}", f"than {far}"
     name = str(node.feature) if features is None else features[node.feature]
     return (f"{name} <= {node.threshold:.3f}",)
 
 
 def _facts(node: Node) -> tuple[str, str]:
     share = f" ({node.misassigned / node.samples:.0%})" if node.samples else ""
-    return f"{node.samples:,} samples", f"{node.misassigned:,} misassigned{share}"
+    return f"{node.samples:,} samples", f"{node.misassigned:,} wrong{share}"
 
 
 def _places(tree: CentreTree[Any], titles: list[tuple[str, ...]]) -> list[_Box]:
@@ -109,15 +113,15 @@ def _places(tree: CentreTree[Any], titles: list[tuple[str, ...]]) -> list[_Box]:
 
 def _branch(tree: CentreTree[Any], box: _Box, end: _Box, number: int, word: str) -> list[str]:
     share = tree.nodes_[number].samples / max(tree.nodes_[0].samples, 1)
-    x, turn = box.x + box.width, end.x - 14
+    x, turn = box.x + box.width, end.x - 12
     curve = ((x, box.middle), (turn, box.middle), (x, end.middle), (end.x, end.middle))
     start, *rest = (f"{at:.1f} {down:.1f}" for at, down in curve)
     line = f"M{start}C{' '.join(rest)}"
     thickness = _THINNEST + share * (_THICKEST - _THINNEST)
-    beside = -thickness / 2 - 3 if word == "yes" else thickness / 2 + 9
+    beside = -thickness / 2 - 3 if word == "yes" else thickness / 2 + 11
     return [
         f'<path d="{line}" fill="none" stroke="{_LINE}" stroke-width="{thickness:.1f}"/>',
-        f'<text x="{end.x - 3:.1f}" y="{end.middle + beside:.1f}" font-size="9" '
+        f'<text x="{end.x - 3:.1f}" y="{end.middle + beside:.1f}" font-size="{_ANSWER}" '
         f'text-anchor="end">{word}</text>',
     ]
 
@@ -132,7 +136,7 @@ def _box(node: Node, box: _Box, title: tuple[str, ...]) -> list[str]:
     for line, y in zip(title, baselines, strict=False):
         parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-weight="600">{escape(line)}</text>')
     for line, y in zip(_facts(node), baselines[-2:], strict=True):
-        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="11">{line}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{_FACT}">{line}</text>')
     if node.misassigned:
         wrong = (box.width - 10) * node.misassigned / node.samples
         line = f"M{box.x + 5:.1f} {box.y + box.height - 2.5:.1f}h{wrong:.1f}"

@@ -222,6 +222,10 @@ def _novelty(novelty: float | None) -> Clause:
         return Clause(
             f"As a whole it is usual: {fact.text} of usual windows are as far from typical.", (fact,)
         )
+    if share >= 0.05:
+        return Clause(
+            f"As a whole it is less usual: {fact.text} of usual windows are as far from typical.", (fact,)
+        )
     return Clause(
         f"As a whole it is unusual: only {fact.text} of usual windows are as far from typical.", (fact,)
     )

@@ -152,5 +152,7 @@ def test_too_few_windows_are_refused(band, bundle):
     windows, geometry = band
     recording = open_recording(windows.paths[0])
     few = gather_evaluated([recording], most=15, stride_rows=128)
-    with pytest.raises(BadInput, match=r"15 windows, a report needs at least 16; a smaller stride"):
+    with pytest.raises(
+        BadInput, match=r"15 windows, a report needs at least 16; a longer recording or a smaller stride"
+    ):
         study_clusters(few, geometry, 0.5, bundle)

@@ -106,7 +106,7 @@ def test_it_prints_with_no_picture_higher_than_a_page(browser, page, tmp_path):
     path.write_text(page)
     browser.show(media="print")
     browser.open(path.as_uri())
-    assert max(each["height"] for each in browser.value(PICTURES)) <= 17.5 / 2.54 * 96 + 1
+    assert max(each["height"] for each in browser.value(PICTURES)) <= 19.5 / 2.54 * 96 + 1
     printed = base64.b64decode(browser.call("Page.printToPDF")["data"])
     assert printed.startswith(b"%PDF")
     assert len(printed) > 50_000

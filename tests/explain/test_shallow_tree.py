@@ -252,7 +252,7 @@ def test_the_drawing_shows_every_rule_sample_and_misassigned_one():
         share = round(100 * node.misassigned / node.samples)
         assert texts[at + 1 : at + 3] == [
             f"{node.samples:,} samples",
-            f"{node.misassigned:,} misassigned ({share}%)",
+            f"{node.misassigned:,} wrong ({share}%)",
         ]
     _, _, width, height = map(float, root.attrib["viewBox"].split())
     boxes = [
