@@ -24,7 +24,8 @@ _JOB, _MODEL, _RESULT, _ERRORS = "job.json", "model.state", "result.json", "erro
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One refresh: of which band, by which bundle, where to, and why. `cache` keeps inference graphs."""
+    """One refresh: of which band, by which bundle, where to, and why. `cache` keeps inference graphs; of more
+    than `most_windows` windows, so many are taken, evenly over their order."""
 
     node: str
     band: str
@@ -33,6 +34,7 @@ class Job:
     output: str
     cache: str
     reason: str
+    most_windows: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,14 @@ WINDOWS_A_CLUSTER = 4
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a band: `labels` are those in use, by which its model is known at any moment."""
+    """What is known of a band: `labels` are those in use, by which its model is known at any moment.
+
+    A refresh takes `at_most` windows."""
 
     reservoir: Reservoir
     labels: Labels
     novel: set[int]
+    at_most: int
 
 
 class Explainer:
@@ -163,7 +166,7 @@ class Explainer:
                     "(explain.most_windows)"
                 )
                 return None
-            known = _Known(reservoir, labels, set())
+            known = _Known(reservoir, labels, set(), reservoir.most_windows)
             with self._lock:
                 self._known[band] = known
                 self._schedule.know(band)
@@ -223,6 +226,7 @@ class Explainer:
             output=str(self._published.of(band, labels)),
             cache=str(self._directory),
             reason=reason,
+            most_windows=known.at_most,
         )
         needed_bytes = self._keep_free_bytes + known.reservoir.size_bytes
         try:
@@ -268,6 +272,7 @@ class Explainer:
                 return
             message = f"after {lasted_seconds:.0f} s; limit: {self._settings.most_seconds:g} s"
             self._reports.explanation_failed(*running.band, "timeout", message)
+            self._fewer(self._known[running.band])
         elif (failure := running.failure()) is not None:
             self._reports.explanation_failed(*running.band, *failure)
         else:
@@ -281,6 +286,8 @@ class Explainer:
             self._reports.explanation_failed(*running.band, "error", str(refusal))
             return
         self.newest[running.band] = result
+        known = self._known[running.band]
+        known.at_most = min(2 * known.at_most, known.reservoir.most_windows)
         self._made.append((running.band, running.reason, result))
         self._let_go()
         self._reports.explanation_made(
@@ -293,6 +300,12 @@ class Explainer:
             windows=result.windows,
             folder=result.folder,
         )
+
+    def _fewer(self, known: _Known) -> None:
+        """A processor that is too busy for all windows may have time for half of them."""
+        model = known.labels.model
+        least = WINDOWS_A_CLUSTER * (model.cluster_count if model is not None else 1)
+        known.at_most = max(min(known.at_most, known.reservoir.windows) // 2, least)
 
     def _end(self, running: WorkerProcess) -> None:
         running.end()

@@ -36,7 +36,7 @@ def work(folder: Path) -> Result:
     _check(bundle, job.bundle_hash)
     width = bundle.manifest.width
     encoder = encoder_with(read_weights(bundle.part(ENCODER_FILE), width), width)
-    recent = read_windows(folder)
+    recent = read_windows(folder, job.most_windows)
     explanation = refresh(
         recent.values,
         recent.segments,

@@ -142,8 +142,9 @@ class Reservoir:
             return np.concatenate((newest, self._newest + np.arange(self._past)))
 
 
-def read_windows(folder: Path) -> RecentWindows:
-    """What `Reservoir.write` wrote; BadInput where it is not whole or there is none."""
+def read_windows(folder: Path, most: int | None = None) -> RecentWindows:
+    """What `Reservoir.write` wrote, of more than `most` windows so many, evenly over the order they came in;
+    BadInput where it is not whole or there is none."""
     found: dict[str, Any] = read_arrays(folder / FACTS_FILE)
     facts = found.get("facts")
     try:
@@ -154,6 +155,8 @@ def read_windows(folder: Path) -> RecentWindows:
         raise BadInput(f"{folder}: {len(values)} windows, needs at least 1 and the facts of each")
     # A window that went from the newest to the past between two copies stands there twice.
     _, order = np.unique(facts[:, _SERIAL], return_index=True)
+    if most is not None and len(order) > most:
+        order = order[np.arange(most) * len(order) // most]
     facts = facts[order]
     spans = (facts[:, _END] - facts[:, _START]).astype(np.float64)
     return RecentWindows(

@@ -235,6 +235,22 @@ def test_a_worker_that_takes_too_long_is_ended(bench):
     assert one.jobs() == []
 
 
+def test_after_a_worker_that_took_too_long_the_next_takes_half_the_windows(bench, heard):
+    one = bench(most_seconds=30)
+    least = 4 * heard[-1][0].model.cluster_count
+    for windows in (128, 64, max(32, least), max(16, least)):
+        one.begin()
+        (job,) = one.jobs()
+        asked = read_job(job)[0].most_windows
+        assert asked == max(windows, least)
+        recent = read_windows(job, asked)
+        assert len(recent.values) == len(np.unique(recent.start_ns + recent.segments)) == asked
+        assert recent.start_ns[0] == read_windows(job).start_ns[0]
+        one.now_seconds += 31
+        one.explainer.turn()
+        one.now_seconds += 4000  # the next request is not for the same moment
+
+
 def test_a_refusal_is_told_in_the_workers_words(bench, heard):
     one = bench(WORKER)
     one.begin()
