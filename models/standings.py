@@ -21,8 +21,8 @@ LEAD = 0.05
 class ForecasterChange:
     """Another forecaster is given out from the forecast made at `time_ns` on.
 
-    Both RMSEs are over the last scored steps that both have, `steps` of them, all horizons and frequencies;
-    that of one that said something not finite is infinite.
+    Both RMSEs are over the last scored steps that both have, `steps` of them, all horizons and frequencies
+    (see `Standings.rmse_db`); that of one that said something not finite is infinite.
     """
 
     node: str
@@ -86,14 +86,22 @@ class Standings:
         return was if was not in (None, self.given) else None
 
     def rmse_db(self, one: str, other: str) -> tuple[float, float, int]:
-        """Of two candidates, over the last steps that both have, and how many these are."""
+        """Of two candidates, over the last steps that both have, and how many these are.
+
+        A new fit's record may be of other steps than the rest's: what `other` has is then its share of
+        repeat-last's where `one` was scored, as it is shares that are compared.
+        """
         records = {name: self._records[name] for name in (one, other) if name != self.baseline}
         steps = min((record.steps for record in records.values()), default=0)
         if not steps:
             return math.nan, math.nan, 0
         rmse_db = {name: record.rmse_db(steps) for name, record in records.items()}
         baseline_db = next(iter(rmse_db.values()))[1]
-        found = [rmse_db[name][0] if name in rmse_db else baseline_db for name in (one, other)]
+        found = []
+        for name in (one, other):
+            own_db, same_db = rmse_db.get(name, (baseline_db, baseline_db))
+            elsewhere = same_db != baseline_db and same_db > 0 < baseline_db
+            found.append(own_db * (baseline_db / same_db) if elsewhere else own_db)
         return found[0], found[1], steps
 
     def _ratio(self, name: str, against: str) -> float:

@@ -91,6 +91,19 @@ def test_errors_are_compared_over_the_steps_that_both_have() -> None:
     assert two.rmse_db("one", "baseline") == (pytest.approx(math.sqrt(31 / 4)), 1.0, 40)
 
 
+def test_errors_of_a_fit_that_was_tried_in_louder_times_do_not_contradict_the_choice() -> None:
+    two = standings()
+    scored(two, 40, one=0.5)
+    two.choose(["baseline", "one"])
+    two.begin("other", np.tile([12 * 1.2, 12 * 4.0, 12], (40, 1)), 1000)  # 0.3 of a larger baseline's
+    assert two.choose([*NAMES, "baseline"]) == "one"
+    assert two.rmse_db("other", "one") == (
+        pytest.approx(math.sqrt(1.2)),
+        pytest.approx(math.sqrt(0.5 * 4.0)),
+        40,
+    )
+
+
 def test_another_model_of_the_name_begins_with_its_own_record() -> None:
     two = standings()
     scored(two, 40, one=0.5)
