@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
+import os
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,8 @@ from .forecast_answers import Answers
 from .forecast_problem import Trainer
 from .forecast_question import ForecastQuestion
 from .tensor_file import write_atomically
+
+LOCK_FILE = "lock"
 
 
 class ForecastWork:
@@ -43,9 +49,27 @@ class ForecastWork:
         sha = hashlib.sha256(json.dumps(facts).encode())
         return WorkPlace(self.folder / f"{model}-seed{seed}-{sha.hexdigest()[:16]}")
 
-    def forget(self) -> None:
-        """Remove the folder and all that is in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    @contextmanager
+    def for_one_run(self) -> Iterator[None]:
+        """The folder is this run's alone, and goes with all that is in it unless the run fails.
+
+        BadInput where it is another run's.
+        """
+        try:
+            handle = os.open(self.folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise BadInput(f"{self.folder}: cannot be written: {error.strerror}") from None
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BadInput(
+                    f"{self.folder}: another run is at work there; limit: one, or all with one --work DIR"
+                ) from None
+            yield
+            shutil.rmtree(self.folder, ignore_errors=True)
+        finally:
+            os.close(handle)
 
 
 class WorkPlace:

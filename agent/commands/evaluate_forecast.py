@@ -6,7 +6,7 @@ import difflib
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,32 +96,32 @@ def evaluate_forecast_command(
             horizon,
         )
         question.check()
-        kept = ForecastWork(work or json_path.with_name(f"{json_path.name}.work"))
-        whole = progress.add_task("trainings", total=trainings(question, chosen, seeds))
-        epochs = progress.add_task("", total=None)
-        evaluation = evaluate_forecasts(
-            question,
-            chosen,
-            seeds,
-            kept,
-            EvaluationWatch(
-                on_model=lambda name: progress.reset(epochs, description=name, total=None),
-                on_epoch=lambda done, of: progress.update(epochs, completed=done, total=of),
-                on_answers=lambda: progress.advance(whole),
-            ),
-        )
-    _tell_problems(recording, question)
-    record = evaluation.record()
-    record["data"] |= {"path": data}
-    if predictions is not None:
-        _write_predictions(predictions, evaluation)
-    if figures is not None:
-        from ...models.forecast_figures import draw_forecast_figures
+    kept = ForecastWork(work or json_path.with_name(f"{json_path.name}.work"))
+    with kept.for_one_run() if work is None else nullcontext():
+        with _progress() as progress:
+            whole = progress.add_task("trainings", total=trainings(question, chosen, seeds))
+            epochs = progress.add_task("", total=None)
+            evaluation = evaluate_forecasts(
+                question,
+                chosen,
+                seeds,
+                kept,
+                EvaluationWatch(
+                    on_model=lambda name: progress.reset(epochs, description=name, total=None),
+                    on_epoch=lambda done, of: progress.update(epochs, completed=done, total=of),
+                    on_answers=lambda: progress.advance(whole),
+                ),
+            )
+        _tell_problems(recording, question)
+        record = evaluation.record()
+        record["data"] |= {"path": data}
+        if predictions is not None:
+            _write_predictions(predictions, evaluation)
+        if figures is not None:
+            from ...models.forecast_figures import draw_forecast_figures
 
-        draw_forecast_figures(figures, evaluation)
-    write_result(json_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
-    if work is None:
-        kept.forget()
+            draw_forecast_figures(figures, evaluation)
+        write_result(json_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     tell_forecasts(record, figures)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from bandwatch.agent.cli import main
 from bandwatch.models.forecast_models import BASELINES
+from bandwatch.models.forecast_work import ForecastWork
 from bandwatch.tests.recorded import levels, real, write_recording
 
 ROWS = ("--train-rows", "0:140", "--test-rows", "140:200")
@@ -106,6 +107,20 @@ def test_rows_are_counted_after_aggregation_and_missing_ones_said(bandwatch, tmp
     assert record["data"]["origins_left_out"]["broken"] == 46 - 12
     assert "34 left out for breaks" in said
     assert "NaN or infinite values" in errors
+
+
+def test_of_two_runs_at_once_into_one_file_the_second_is_refused(bandwatch, tmp_path):
+    path, work = band(tmp_path, rhythm()), tmp_path / "out.json.work"
+    with ForecastWork(work).for_one_run():
+        arguments = ("evaluate", "forecast", "--data", path, *ROWS, "--models", "ridge")
+        code, _, errors = bandwatch(*arguments, "--json", tmp_path / "out.json")
+        assert code == 2
+        assert "out.json.work: another run is at work there" in errors
+        assert work.is_dir()
+        for _ in range(2):
+            assert bandwatch(*arguments, "--json", tmp_path / "shared.json", "--work", work)[0] == 0
+    assert not work.exists()
+    evaluated(bandwatch, tmp_path, path, *ROWS)
 
 
 def test_figures_and_tables_of_the_paper(bandwatch, tmp_path):
