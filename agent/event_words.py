@@ -24,6 +24,8 @@ def event_words(event: Note) -> str:
             return _deviation(facts)
         case "forecast_model":
             return _forecast_model(facts)
+        case "refit":
+            return _refit(facts)
         case "fitted" if facts.get("windows"):
             return (
                 f"model {facts.get('model')}: {facts.get('clusters')} clusters of {facts['windows']} windows"
@@ -86,6 +88,14 @@ def _forecast_model(facts: dict[str, Any]) -> str:
     return (
         f"{facts.get('model')} ({rmse_db} dB) instead of {facts.get('was')} ({was_rmse_db} dB), "
         f"over the last {facts.get('steps')} steps"
+    )
+
+
+def _refit(facts: dict[str, Any]) -> str:
+    rmse_db, repeat_last_rmse_db = _value(facts.get("rmse_db")), _value(facts.get("repeat_last_rmse_db"))
+    return (
+        f"forecaster {facts.get('fit')} of {facts.get('steps')} steps: {rmse_db} dB on the newest, "
+        f"which it had not seen, where repeat-last has {repeat_last_rmse_db} dB"
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from bandwatch.agent.core import Core
+from bandwatch.agent.event_words import event_words
 from bandwatch.agent.fits import MOST_KEPT, Fits
 from bandwatch.agent.intake import DirectIntake
 from bandwatch.agent.loop import Loop
@@ -31,6 +32,7 @@ from bandwatch.config.schema import Settings
 from bandwatch.models.bundle import Bundle, shipped_bundle
 from bandwatch.models.forecast_fit import load_fit
 from bandwatch.pipeline.frames import NS_PER_S, Forecast, Gap, PsdFrame, read_only
+from bandwatch.pipeline.journal_entries import Note
 from bandwatch.pipeline.masks import Mask
 from bandwatch.tests.jig import same
 
@@ -229,6 +231,14 @@ def test_a_fit_that_is_gone_costs_the_fit_and_nothing_else(life, tmp_path):
     assert again.route.fit is None
     again.hear(band_rows(2, first=300))
     assert again.forecasts()[-1].model in ("repeat-last", "nlinear")
+
+
+def test_the_event_says_in_words_how_good_the_fit_is() -> None:
+    facts = {"fit": "ac36", "steps": 252, "rmse_db": 1.25, "repeat_last_rmse_db": 1.5}
+    assert event_words(Note("node", "band", 0, "refit", facts)) == (
+        "forecaster ac36 of 252 steps: 1.25 dB on the newest, which it had not seen, "
+        "where repeat-last has 1.5 dB"
+    )
 
 
 def test_a_killed_worker_costs_one_refit_and_frames_go_on(life):
