@@ -1,13 +1,8 @@
-"""A report of clusters: one HTML file that holds all it shows and loads nothing from anywhere.
-
-It is well-formed XML too, runs no script, and forbids itself the network (its Content-Security-Policy).
-"""
+"""A report of clusters: one HTML file that holds all it shows and loads nothing from anywhere."""
 
 from __future__ import annotations
 
-import base64
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,27 +12,25 @@ from ..pipeline.frames import NS_PER_S
 from .amounts import percent
 from .cluster_facts import ClusterFacts
 from .cluster_study import ClusterStudy
+from .report_figure import ReportFigure
 from .report_figures import (
     COMPONENTS,
     LETTERS,
     PAPER_TREE,
     PORTRAITS,
     TREE,
-    ReportFigure,
     attribution_name,
     portrait_name,
 )
-from .report_style import STYLE
+from .report_page import figure_html, page_html, table_html, words_html
 from .said import NOTHING_SAID, Said
 
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:[kMG]?Hz|dB|ms|µs|s|min|h)\b)")
 _HEADS = '<th class="number">cluster</th><th class="number">windows</th><th>in words</th>'
 _MADE = {
     "agent": "which the agent uses",
     "bundle": "which came with the bundle",
     "these windows": "fitted on these windows: a running agent's numbers are others",
 }
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +46,14 @@ class BandPages:
 
 def report_html(bands: Sequence[BandPages], facts: Mapping[str, str]) -> str:
     """The page: a table of contents, how it was made (`facts`), and a section a band."""
-    title = "Why these clusters"
     parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        f'<head><meta charset="utf-8"/><title>{title}</title>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"/>',
-        f"<style>{STYLE}</style></head>",
-        f"<body><h1>{title}</h1>",
         "<p>A window is 128 rows of a spectrogram by 128 bins. Windows that look alike to the encoder are a "
         "cluster; a name is one that a person gave. This report says of each cluster what it looks like, "
         "where it comes from, what tells it from the others, and how far to trust that.</p>",
         _contents(bands),
         *(_band(band, number) for number, band in enumerate(bands)),
-        '<h2 id="made">How this was made</h2>',
-        _table([(name, value) for name, value in facts.items()]),
-        "</body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return page_html("Why these clusters", parts, facts)
 
 
 def _contents(bands: Sequence[BandPages]) -> str:
@@ -96,16 +78,16 @@ def _band(band: BandPages, number: int) -> str:
     parts = [
         f'<section><h2 id="band-{number}">{_name(study)}</h2>',
         f'<p class="soft">{escape(str(geometry))}.</p>',
-        _table(_figures_of_trust(study)),
+        table_html(_figures_of_trust(study)),
         _overview(band, number),
         f'<h3 id="tree-{number}">What tells clusters apart</h3>',
         _trees_in_words(study),
-        _figure(figures[TREE], band.folder),
-        _figure(figures[PAPER_TREE], band.folder),
+        figure_html(figures[TREE], band.folder),
+        figure_html(figures[PAPER_TREE], band.folder),
         f'<h3 id="components-{number}">What the components keep</h3>',
-        _figure(figures[COMPONENTS], band.folder),
+        figure_html(figures[COMPONENTS], band.folder),
         f'<h3 id="portraits-{number}">All clusters</h3>',
-        _figure(figures[PORTRAITS], band.folder),
+        figure_html(figures[PORTRAITS], band.folder),
         *(_cluster(band, each, _anchor(number, each)) for each in study.clusters),
         "</section>",
     ]
@@ -169,7 +151,7 @@ def _overview(band: BandPages, number: int) -> str:
     rows = "".join(
         f'<tr><td class="number"><a href="#{_anchor(number, each)}">{each.number}</a></td>'
         f'<td class="number">{each.portrait.windows:,}</td>'
-        f"<td>{_said(band.said, each)}{_text(each.words.sentence)}</td></tr>"
+        f"<td>{_said(band.said, each)}{words_html(each.words.sentence)}</td></tr>"
         for each in band.study.clusters
     )
     head = f"<thead><tr>{_HEADS}</tr></thead>"
@@ -192,15 +174,15 @@ def _cluster(band: BandPages, cluster: ClusterFacts, anchor: str) -> str:
     path = cluster.path or "no leaf of the tree is this cluster's: no cut parts it from its neighbours"
     parts = [
         f'<section><h3 id="{anchor}">Cluster {number}{_called(band.said, cluster)}</h3>',
-        f'<p class="sentence">{_text(cluster.words.sentence)}</p>',
-        f"<p>{_text(cluster.words.distinction)}</p>" if cluster.words.distinction else "",
+        f'<p class="sentence">{words_html(cluster.words.sentence)}</p>',
+        f"<p>{words_html(cluster.words.distinction)}</p>" if cluster.words.distinction else "",
         f"<p>{_normal(band.said, cluster)}</p>" if number in band.said.mutes else "",
         "<dl>",
-        f"<dt>Rule of measures</dt><dd>{_text(cluster.rule)}</dd>",
+        f"<dt>Rule of measures</dt><dd>{words_html(cluster.rule)}</dd>",
         f"<dt>Path in the tree of likeness</dt><dd>{escape(path)}</dd>",
-        f"<dt>Origins</dt><dd>{_text(_origins(band.study, cluster))}</dd></dl>",
-        _figure(figures[portrait_name(number)], band.folder),
-        _figure(figures[attribution_name(number)], band.folder),
+        f"<dt>Origins</dt><dd>{words_html(_origins(band.study, cluster))}</dd></dl>",
+        figure_html(figures[portrait_name(number)], band.folder),
+        figure_html(figures[attribution_name(number)], band.folder),
         "<h4>Why these windows have this label</h4>",
         *(_example(band.study, cluster, place) for place in range(len(cluster.examples))),
         "</section>",
@@ -233,29 +215,8 @@ def _example(study: ClusterStudy, cluster: ClusterFacts, place: int) -> str:
     return (
         f'<p class="example"><strong>Window {LETTERS[place]}</strong>, {escape(example.chosen_as)} '
         f'<span class="soft">({start:%Y-%m-%d %H:%M:%S} UTC, around {middle:.3f} MHz)</span>: '
-        f"{_text(example.words.text)}{because}</p>"
+        f"{words_html(example.words.text)}{because}</p>"
     )
-
-
-def _figure(figure: ReportFigure, folder: str) -> str:
-    """The picture on a white card: dark ink stays readable on a dark screen."""
-    if figure.name.endswith(".svg"):
-        picture = figure.content.decode()
-    else:
-        data = base64.b64encode(figure.content).decode()
-        picture = f'<img alt="{escape(figure.caption)}" src="data:image/png;base64,{data}"/>'
-    files = f"{folder}/{figure.name}, its numbers in {folder}/{figure.data_name}"
-    return (
-        f'<figure><div class="picture">{picture}</div><figcaption>{_text(figure.caption)} '
-        f"<em>File: {escape(files)}.</em></figcaption></figure>"
-    )
-
-
-def _table(rows: Sequence[tuple[str, str]]) -> str:
-    lines = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{_text(value)}</td></tr>' for name, value in rows
-    )
-    return f"<table><tbody>{lines}</tbody></table>"
 
 
 def _called(said: Said, cluster: ClusterFacts) -> str:
@@ -273,17 +234,12 @@ def _said(said: Said, cluster: ClusterFacts) -> str:
 
 
 def _normal(said: Said, cluster: ClusterFacts) -> str:
-    return f"<em>Said to be normal: {_text(said.mutes[cluster.number])}.</em>"
+    return f"<em>Said to be normal: {words_html(said.mutes[cluster.number])}.</em>"
 
 
 def _hint(said: Said, cluster: ClusterFacts) -> str:
     name = said.names.get(cluster.number)
     return f' title="{escape(name)}"' if name else ""
-
-
-def _text(words: str) -> str:
-    """Words for the page; a number and its unit stay on one line."""
-    return escape(_BEFORE_UNIT.sub("\u00a0", words))
 
 
 def _name(study: ClusterStudy) -> str:

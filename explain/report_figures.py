@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..pipeline.frames import Float32
 from .attribution_figures import draw_attributions
@@ -21,20 +17,10 @@ from .cluster_facts import ClusterFacts
 from .cluster_study import ClusterStudy
 from .pca_figure import draw_components
 from .portrait_figures import draw_portrait, draw_portraits
+from .report_figure import ReportFigure, plain, report_figure
 from .said import NOTHING_SAID, Said, shortened
 from .study_trees import component_names
 from .tree_drawing import draw_tree
-
-
-@dataclass(frozen=True, slots=True)
-class ReportFigure:
-    """A figure's file `name`, `.svg` or `.png`, what to see in it, and the file of its numbers."""
-
-    name: str
-    content: bytes
-    caption: str
-    data_name: str
-    data: bytes
 
 
 def figures_of(study: ClusterStudy, said: Said = NOTHING_SAID) -> Iterator[ReportFigure]:
@@ -63,8 +49,6 @@ def attribution_name(number: int) -> str:
 
 LETTERS = "ABC"  # of the example windows
 _MOST_NAME = 24  # characters in a leaf
-_DOTS_PER_INCH = 100
-_COLOURS = 256
 COMPONENTS, TREE, PAPER_TREE = "components.png", "tree.svg", "paper-tree.svg"
 PORTRAITS = "portraits.png"
 
@@ -87,7 +71,7 @@ def _components(study: ClusterStudy) -> ReportFigure:
         "there). Look whether the coloured groups are the same in both maps: then the components lose "
         "nothing that matters. How far groups are apart on a map, and which is above, says nothing."
     )
-    return _figure(COMPONENTS, draw_components(found, averages), caption, arrays)
+    return report_figure(COMPONENTS, draw_components(found, averages), caption, arrays)
 
 
 def _tree(study: ClusterStudy, names: Mapping[int, str]) -> ReportFigure:
@@ -145,7 +129,7 @@ def _portraits(study: ClusterStudy, names: Mapping[int, str]) -> ReportFigure:
         "in the band its windows come from (bars), beside all windows (line). A cluster whose bars "
         "stand in one segment only is perhaps that segment's; one that follows the line is found everywhere."
     )
-    return _figure(PORTRAITS, draw_portraits(portraits, study.measured.pixel, names), caption, arrays)
+    return report_figure(PORTRAITS, draw_portraits(portraits, study.measured.pixel, names), caption, arrays)
 
 
 def _portrait(study: ClusterStudy, cluster: ClusterFacts, names: Mapping[int, str]) -> ReportFigure:
@@ -166,7 +150,7 @@ def _portrait(study: ClusterStudy, cluster: ClusterFacts, names: Mapping[int, st
         "than windows in general."
     )
     drawn = draw_portrait(portrait, study.measured.pixel, study.measured.middles_hz, names)
-    return _figure(portrait_name(cluster.number), drawn, caption, arrays)
+    return report_figure(portrait_name(cluster.number), drawn, caption, arrays)
 
 
 def _attribution(study: ClusterStudy, cluster: ClusterFacts) -> ReportFigure:
@@ -189,32 +173,9 @@ def _attribution(study: ClusterStudy, cluster: ClusterFacts) -> ReportFigure:
     )
     arrays = {"windows": windows, "maps": maps, "window_numbers": np.array(indices, dtype=np.int64)}
     drawn = draw_attributions(windows, maps, titles, study.measured.pixel)
-    return _figure(attribution_name(cluster.number), drawn, caption, arrays)
+    return report_figure(attribution_name(cluster.number), drawn, caption, arrays)
 
 
 def _called(number: int, names: Mapping[int, str]) -> str:
     name = shortened(names.get(number, ""), _MOST_NAME)
     return f"cluster {number}: {name}" if name else f"cluster {number}"
-
-
-def _figure(name: str, figure: Figure, caption: str, arrays: Mapping[str, NDArray[Any]]) -> ReportFigure:
-    drawn, picture, data = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", facecolor="white", dpi=_DOTS_PER_INCH)
-    # Spectrograms are noise to the compressor: a palette makes a report a third as large.
-    # Spread over all colours, so that those which are rare, as in a colour bar, do not merge.
-    colours = Image.open(drawn).convert("RGB")
-    colours.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(picture, "png")
-    named: dict[str, Any] = dict(arrays)
-    np.savez_compressed(data, **named)
-    return ReportFigure(name, picture.getvalue(), caption, name.rsplit(".", 1)[0] + ".npz", data.getvalue())
-
-
-def plain(value: Any) -> Any:
-    """For JSON: what is not a number is None; floats have six figures."""
-    if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, float | np.floating):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value

@@ -13,12 +13,13 @@ from ..models.tensor_file import write_atomically
 from ..pipeline.errors import BadInput
 
 RECORD_FILE, PAGE_FILE = "report.json", "report.html"
-KIND, VERSION = "explain-clusters", 1
+CLUSTERS, FORECAST = "explain-clusters", "explain-forecast"  # kinds of reports
+VERSION = 1
 
 
-def check_folder(folder: Path) -> None:
-    """BadInput unless a report can go there: a folder that is not there, is empty, or holds a report, where
-    the system lets us write."""
+def check_folder(folder: Path, kind: str = CLUSTERS) -> None:
+    """BadInput unless a report can go there: a folder that is not there, is empty, or holds a report of that
+    kind, where the system lets us write."""
     there = folder if os.path.lexists(folder) else next(up for up in folder.absolute().parents if up.exists())
     if not there.is_dir():
         raise BadInput(f"--out {folder}: {'' if there == folder else f'{there} '}is a file; limit: a folder")
@@ -26,23 +27,29 @@ def check_folder(folder: Path) -> None:
         raise BadInput(f"--out {folder}: cannot be written: {there} does not let us")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    if _files_before(folder) is None:
+    if _files_before(folder, kind) is None:
         raise BadInput(
             f"--out {folder}: is not empty and holds no report of before; limit: a new or an empty folder"
         )
 
 
-def write_report(folder: Path, record: Mapping[str, Any], page: str, files: Mapping[str, bytes]) -> None:
+def write_report(
+    folder: Path,
+    record: Mapping[str, Any],
+    page: str,
+    files: Mapping[str, bytes],
+    kind: str = CLUSTERS,
+) -> None:
     """Write a report. `files` are figures and their numbers by their paths in the folder.
 
     The record, which lists all files, goes first: what was interrupted is known as a report and can be
     replaced. Files of a report of before that this one does not have are removed. Raises BadInput as
     `check_folder`, and where the disk refuses.
     """
-    check_folder(folder)
-    old = _files_before(folder) or []
+    check_folder(folder, kind)
+    old = _files_before(folder, kind) or []
     names = [PAGE_FILE, *files]
-    listed = {"kind": KIND, "version": VERSION} | dict(record) | {"files": sorted({*names, *old})}
+    listed = {"kind": kind, "version": VERSION} | dict(record) | {"files": sorted({*names, *old})}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_record(folder, listed)
@@ -71,13 +78,13 @@ def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
     write_atomically(folder / RECORD_FILE, content.encode())
 
 
-def _files_before(folder: Path) -> list[str] | None:
-    """What a report there says it wrote; None where there is none."""
+def _files_before(folder: Path, kind: str) -> list[str] | None:
+    """What a report of that kind there says it wrote; None where there is none."""
     try:
         record = json.loads((folder / RECORD_FILE).read_bytes())
     except (OSError, ValueError):
         return None
-    if not isinstance(record, dict) or record.get("kind") != KIND:
+    if not isinstance(record, dict) or record.get("kind") != kind:
         return None
     files = record.get("files")
     return [name for name in files if isinstance(name, str)] if isinstance(files, list) else []

@@ -10,7 +10,7 @@ from .centre_tree import CentreTree
 from .cluster_facts import ClusterFacts
 from .cluster_study import ClusterStudy
 from .measure_tree import TreeFidelity
-from .report_figures import plain
+from .report_figure import plain
 from .said import NOTHING_SAID, Said
 
 EXPLAINED_SHARE = 0.85
