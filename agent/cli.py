@@ -20,6 +20,7 @@ from .commands.evaluate_clusters import evaluate_clusters_command
 from .commands.evaluate_forecast import evaluate_forecast_command
 from .commands.events import events_command
 from .commands.explain_clusters import explain_clusters_command
+from .commands.explain_forecast import explain_forecast_command
 from .commands.inspect import inspect_command
 from .commands.mute import mute_command
 from .commands.name import name_command
@@ -62,6 +63,7 @@ evaluate.command("forecast")(evaluate_forecast_command)
 app.add_typer(evaluate, name="evaluate")
 explain = typer.Typer(no_args_is_help=True, help="Why: what was learnt, as a report to read.")
 explain.command("clusters")(explain_clusters_command)
+explain.command("forecast")(explain_forecast_command)
 app.add_typer(explain, name="explain")
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ...pipeline.errors import BadInput
-from ...pipeline.recording import Recording
 from ...pipeline.replay import open_recording
+from .forecast_options import chosen_models, part_of, progress_bars, slice_of, tell_problems
 from .forecast_table import tell_forecasts
 from .result_files import keep_apart, write_result
 
 if TYPE_CHECKING:
     from ...models.forecast_evaluation import ForecastEvaluation
-    from ...models.forecast_problem import Trainer
-    from ...models.forecast_question import ForecastQuestion
-
-Part = tuple[int, int | None]
 
 
 def evaluate_forecast_command(
@@ -69,8 +61,8 @@ def evaluate_forecast_command(
     Example: bandwatch evaluate forecast --data psd_db.csv --train-rows 0:1600 --test-rows 1600:2000
     --out-columns 30:45 --models default --json figures.json --predictions forecasts.npz
     """
-    train, test = _part("--train-rows", train_rows), _part("--test-rows", test_rows)
-    columns = [_part("--out-columns", each) for each in out_columns or [":"]]
+    train, test = part_of("--train-rows", train_rows), part_of("--test-rows", test_rows)
+    columns = [part_of("--out-columns", each) for each in out_columns or [":"]]
     keep_apart(json_path, predictions, [Path(data)])
     _check_folders(figures, work)
     if steps != 24:
@@ -82,23 +74,23 @@ def evaluate_forecast_command(
     from ...models.forecast_rows import ForecastRows
     from ...models.forecast_work import ForecastWork
 
-    chosen = _chosen(models)
-    with _progress() as progress:
+    chosen = chosen_models(models)
+    with progress_bars() as progress:
         reading = progress.add_task("reading rows", total=recording.rows)
         rows = ForecastRows.read(recording, step_seconds, on_row=lambda: progress.advance(reading))
         progress.remove_task(reading)
         frequencies = rows.table.frequencies_hz.size
         question = ForecastQuestion(
             rows,
-            _slice("--train-rows", train, rows.count),
-            _slice("--test-rows", test, rows.count),
-            [_slice("--out-columns", each, frequencies) for each in columns],
+            slice_of("--train-rows", train, rows.count),
+            slice_of("--test-rows", test, rows.count),
+            [slice_of("--out-columns", each, frequencies) for each in columns],
             horizon,
         )
         question.check()
     kept = ForecastWork(work or json_path.with_name(f"{json_path.name}.work"))
     with kept.for_one_run() if work is None else nullcontext():
-        with _progress() as progress:
+        with progress_bars() as progress:
             whole = progress.add_task("trainings", total=trainings(question, chosen, seeds))
             epochs = progress.add_task("", total=None)
             evaluation = evaluate_forecasts(
@@ -112,7 +104,7 @@ def evaluate_forecast_command(
                     on_answers=lambda: progress.advance(whole),
                 ),
             )
-        _tell_problems(recording, question)
+        tell_problems(recording, question)
         record = evaluation.record()
         record["data"] |= {"path": data}
         if predictions is not None:
@@ -125,44 +117,6 @@ def evaluate_forecast_command(
     tell_forecasts(record, figures)
 
 
-def _part(option: str, text: str) -> Part:
-    """A:B, half-open; what is left out is the first or the end."""
-    first, colon, end = text.partition(":")
-    numbers = [each.strip() for each in (first, end)]
-    if not colon or not all(each == "" or (each.isascii() and each.isdigit()) for each in numbers):
-        raise BadInput(f"{option} {text}: limit: two whole numbers A:B, the second not included")
-    start, stop = int(numbers[0] or 0), int(numbers[1]) if numbers[1] else None
-    if stop is not None and stop <= start:
-        raise BadInput(f"{option} {text}: holds nothing; limit: A:B with A below B")
-    return start, stop
-
-
-def _slice(option: str, part: Part, count: int) -> slice:
-    start, stop = part[0], count if part[1] is None else part[1]
-    if start >= count:
-        raise BadInput(f"{option} {start}:{'' if part[1] is None else stop}: the data has {count}, from 0 on")
-    return slice(start, stop)
-
-
-def _chosen(names: str) -> dict[str, Trainer]:
-    """The baselines and what was asked for, in the order of the register."""
-    from ...models.forecast_models import BASELINES, TRAINERS
-
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if not wanted:
-        raise BadInput(f"--models: names none; limit: all, or some of {', '.join(TRAINERS)}")
-    for name in wanted:
-        if name != "all" and name not in TRAINERS:
-            near = difflib.get_close_matches(name, TRAINERS, 1)
-            hint = f"; the nearest is {near[0]}" if near else ""
-            raise BadInput(f"--models {name}: is not one{hint}; limit: all, {', '.join(TRAINERS)}")
-    return {
-        name: trainer
-        for name, trainer in TRAINERS.items()
-        if "all" in wanted or name in wanted or name in BASELINES
-    }
-
-
 def _check_folders(figures: Path | None, work: Path | None) -> None:
     for option, folder in (("--figures", figures), ("--work", work)):
         if folder is None:
@@ -173,28 +127,8 @@ def _check_folders(figures: Path | None, work: Path | None) -> None:
             raise BadInput(f"{option} {folder}: the folder {folder.parent} does not exist")
 
 
-def _tell_problems(recording: Recording, question: ForecastQuestion) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-    for problem in recording.problems:
-        console.print(f"problem: {recording.path}: {problem}")
-    if recording.bins > question.rows.table.frequencies_hz.size:
-        console.print(
-            f"{recording.bins} columns were averaged to {question.rows.table.frequencies_hz.size}; "
-            "--out-columns counts these"
-        )
-    if recording.iq is not None and recording.iq.facts.channels > 1:
-        console.print(f"channel 0 of {recording.iq.facts.channels}")
-
-
 def _write_predictions(path: Path, evaluation: ForecastEvaluation) -> None:
     content = io.BytesIO()
     arrays: dict[str, Any] = {"origins": evaluation.question.origins, **evaluation.predictions()}
     np.savez(content, **arrays)
     write_result(path, content.getvalue())
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield progress

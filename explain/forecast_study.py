@@ -1,0 +1,289 @@
+"""What a band's forecasters look at, measured: one network by four measures, the default by what it loses.
+
+The network and every other forecaster learn from the training rows alone; errors and importance are of rows
+that none of them saw. The global map is of the whole recording: it tells what the network looks at there, not
+how well it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from ..models.forecast_answers import Answers, answer
+from ..models.forecast_problem import FittedForecaster, ForecastProblem, Trainer, TrainingWatch
+from ..models.forecast_question import ForecastQuestion
+from ..models.forecast_rows import ForecastRows
+from ..models.forecast_scores import ForecastScores
+from ..models.forecasters.fitted_network import FittedNetwork
+from ..models.one_thread import one_thread
+from ..pipeline.frames import Float32, Int64
+from ..pipeline.histories import HISTORY_STEPS
+from .forecast_checks import shuffled
+from .forecast_hours import HourProfile, hours_of, rmse_by_hour
+from .global_map import StreamingMap
+from .grad_cam import GradCam
+from .importance import Asked, occlusion_importance, permutation_importance, step_occlusion
+from .rank_agreement import rank_correlation
+from .shap import ExpectedGradients, frequency_importance
+
+CONVOLUTIONAL = ("cnn", "cnn-lstm", "cnn-lstm-attention")
+GRAD_CAM, SHAP, PERMUTATION, OCCLUSION = "Grad-CAM", "SHAP", "permutation", "occlusion"
+MEASURES = (GRAD_CAM, SHAP, PERMUTATION, OCCLUSION)
+DEFAULT = "default"
+BACKGROUND = 128
+SHUFFLES = 3
+MAPPED_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class StudyWatch:
+    """Whom a long study tells: of what it begins, of how much is done."""
+
+    on_step: Callable[[str], None] = lambda _what: None
+    on_epoch: Callable[[int, int], None] = lambda _done, _of: None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForecastStudy:
+    """All that a report shows of one band's forecasts.
+
+    `scores` by model, the explained network `network` and the default among them. `map` [rows, F] is I(t, f),
+    NaN where no window covers a row, and `hours` [rows] when each row was heard (UTC), NaN where it is
+    missing. `importance` [F] of the network, by measure; `of_default` [F] by permutation. `agreement` are
+    rank correlations between the measures, `after_shuffling` of a measure with itself once the weights lie in
+    another order (median of three). `steps` [24], oldest first, by model: how far forecasts move when that
+    step is hidden. Errors and importance in the band's unit but for Grad-CAM and SHAP, which are scaled.
+    """
+
+    question: ForecastQuestion
+    columns: slice
+    network: str
+    windows: int
+    mapped: int
+    scores: Mapping[str, ForecastScores]
+    baselines: Sequence[str]
+    map: Float32
+    hours: Float32
+    importance: Mapping[str, Float32]
+    of_default: Float32
+    agreement: Mapping[tuple[str, str], float]
+    after_shuffling: Mapping[str, float]
+    steps: Mapping[str, Float32]
+    attention: HourProfile
+    errors: Mapping[str, Float32]
+
+    @property
+    def rows(self) -> ForecastRows:
+        return self.question.rows
+
+    @property
+    def best_baseline(self) -> str:
+        return min(self.baselines, key=lambda name: self.scores[name].rmse)
+
+
+def study_forecasts(
+    question: ForecastQuestion,
+    trainers: Mapping[str, Trainer],
+    baselines: Sequence[str],
+    network: str,
+    *,
+    seed: int = 0,
+    windows: int = 128,
+    most_maps: int = 8192,
+    watch: StudyWatch | None = None,
+) -> ForecastStudy:
+    """Train all, score all, and explain `network` and the default, which are among `trainers`.
+
+    `windows` origins are drawn evenly from those of the test rows for SHAP, permutation and occlusion;
+    the global map is of at most `most_maps`, drawn evenly from the recording.
+    """
+    watch = watch or StudyWatch()
+    (columns,) = question.columns
+    fitted, answers = _trained(question, columns, trainers, seed, watch)
+    truth = question.truth(columns)
+    explained = cast(FittedNetwork, fitted[network])
+    asked = _Asking.of(question, columns, windows, max(each.needs_rows for each in fitted.values()))
+    with one_thread():
+        watch.on_step(f"{network}: global map")
+        mapped = _mapped_windows(question.rows, most_maps)
+        whole = _global_map(explained, question.rows, mapped, watch)
+        histories = _scaled(explained, asked.values[asked.origins[:, None] + np.arange(-HISTORY_STEPS, 0)])
+        background = _background(explained, question)
+        watch.on_step(f"{network}: SHAP")
+        importance = {
+            GRAD_CAM: np.nanmean(whole, axis=0),
+            SHAP: _shap(explained, background, histories, seed),
+        }
+        shuffles = _after_shuffling(explained, background, histories, seed, importance[SHAP], watch)
+        watch.on_step(f"{network}: permutation")
+        importance[PERMUTATION] = permutation_importance(asked.asked(explained), seed=seed)
+        watch.on_step(f"{network}: occlusion")
+        importance[OCCLUSION] = occlusion_importance(asked.asked(explained), explained.mean_db)
+        steps = {network: step_occlusion(asked.asked(explained), explained.mean_db)}
+        watch.on_step("default: permutation")
+        own = asked.asked(fitted[DEFAULT])
+        of_default = permutation_importance(own, repeats=1, seed=seed)
+        fill = question.problem(columns).table.values.mean(axis=0, dtype=np.float64).astype(np.float32)
+        steps[DEFAULT] = step_occlusion(own, np.where(np.isfinite(fill), fill, explained.mean_db))
+    hours = hours_of(question.rows)
+    told = (network, DEFAULT)
+    return ForecastStudy(
+        question=question,
+        columns=columns,
+        network=network,
+        windows=len(asked.origins),
+        mapped=len(mapped),
+        scores={name: ForecastScores.of(each.forecasts, truth) for name, each in answers.items()},
+        baselines=baselines,
+        map=whole,
+        hours=hours,
+        importance=importance,
+        of_default=of_default,
+        agreement=_agreement(importance, of_default),
+        after_shuffling=shuffles,
+        steps=steps,
+        attention=HourProfile.of(_by_row(whole), hours),
+        errors={
+            name: rmse_by_hour(answers[name].forecasts - truth, question.origins, hours) for name in told
+        },
+    )
+
+
+def _trained(
+    question: ForecastQuestion,
+    columns: slice,
+    trainers: Mapping[str, Trainer],
+    seed: int,
+    watch: StudyWatch,
+) -> tuple[dict[str, FittedForecaster], dict[str, Answers]]:
+    fitted: dict[str, FittedForecaster] = {}
+    answers: dict[str, Answers] = {}
+    for name, trainer in trainers.items():
+        watch.on_step(f"{name}: training")
+
+        def keeping(
+            problem: ForecastProblem,
+            number: int,
+            told: TrainingWatch,
+            name: str = name,
+            made: Trainer = trainer,
+        ) -> FittedForecaster:
+            fitted[name] = made(problem, number, told)
+            return fitted[name]
+
+        answers[name] = answer(question, columns, keeping, seed, TrainingWatch(on_epoch=watch.on_epoch))
+    return fitted, answers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asking:
+    """All stretches one behind the other, so far apart that nobody reads from one in the other."""
+
+    values: Float32
+    origins: Int64
+    columns: slice
+
+    @classmethod
+    def of(cls, question: ForecastQuestion, columns: slice, windows: int, needs_rows: int) -> _Asking:
+        drawn = question.origins[_evenly(len(question.origins), max(2, windows))]
+        parts: list[Float32] = []
+        origins: list[Int64] = []
+        end = 0
+        for stretch in question.rows.grid():
+            inside = drawn[np.isin(drawn, stretch.number)]
+            origins.append(end + stretch.place[np.searchsorted(stretch.number, inside)])
+            between = np.full((needs_rows, stretch.values.shape[1]), np.nan, np.float32)
+            parts += [stretch.values, between]
+            end += len(stretch.values) + needs_rows
+        return cls(np.concatenate(parts), np.concatenate(origins), columns)
+
+    def asked(self, forecaster: FittedForecaster) -> Asked:
+        return Asked.of(forecaster, self.values, self.origins, self.columns)
+
+
+def _evenly(count: int, most: int) -> Int64:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _mapped_windows(rows: ForecastRows, most: int) -> Int64:
+    """The numbers of the rows at which whole windows begin, ascending."""
+    firsts = rows.unbroken(HISTORY_STEPS, 0) - HISTORY_STEPS
+    return firsts[_evenly(len(firsts), most)]
+
+
+def _global_map(network: FittedNetwork, rows: ForecastRows, firsts: Int64, watch: StudyWatch) -> Float32:
+    cam = GradCam(network.network)
+    whole = StreamingMap(rows.table.frequencies_hz.size, rows.count)
+    for start in range(0, len(firsts), MAPPED_AT_ONCE):
+        some = firsts[start : start + MAPPED_AT_ONCE]
+        places = np.searchsorted(rows.number, some)[:, np.newaxis] + np.arange(HISTORY_STEPS)
+        for window, first in zip(
+            cam.attribute(_scaled(network, rows.table.values[places])), some, strict=True
+        ):
+            whole.add(window, int(first))
+        watch.on_epoch(start + len(some), len(firsts))
+    end = int(firsts[-1]) + HISTORY_STEPS  # rows that no window covers may follow
+    found = np.full((rows.count, whole.values.shape[1]), np.nan, np.float32)
+    found[:end] = whole.values[rows.count - end :]
+    return found
+
+
+def _scaled(network: FittedNetwork, histories: Float32) -> Float32:
+    return ((histories - network.mean_db) / network.scale_db).astype(np.float32)
+
+
+def _background(network: FittedNetwork, question: ForecastQuestion) -> Float32:
+    """Histories of the training, scaled: [b, 24, F]."""
+    rows = question.rows
+    firsts = rows.unbroken(HISTORY_STEPS, 0) - HISTORY_STEPS
+    inside = firsts[(firsts >= question.train.start) & (firsts + HISTORY_STEPS <= question.train.stop)]
+    drawn = inside[_evenly(len(inside), BACKGROUND)]
+    places = np.searchsorted(rows.number, drawn)[:, np.newaxis] + np.arange(HISTORY_STEPS)
+    return _scaled(network, rows.table.values[places])
+
+
+def _shap(network: FittedNetwork, background: Float32, histories: Float32, seed: int) -> Float32:
+    return frequency_importance(
+        ExpectedGradients(network.network, background, seed=seed).attribute(histories)
+    )
+
+
+def _after_shuffling(
+    network: FittedNetwork,
+    background: Float32,
+    histories: Float32,
+    seed: int,
+    shap: Float32,
+    watch: StudyWatch,
+) -> dict[str, float]:
+    """Of the same windows: a measure that ranks alike whatever was learned explains the rows, not the net."""
+    cam = frequency_importance(GradCam(network.network).attribute(histories))
+    found: dict[str, list[float]] = {GRAD_CAM: [], SHAP: []}
+    for number in range(SHUFFLES):
+        watch.on_step(f"{network.name}: shuffled weights")
+        forgot = shuffled(network.network, seed + number)
+        again = frequency_importance(GradCam(forgot).attribute(histories))
+        found[GRAD_CAM].append(rank_correlation(cam, again))
+        values = ExpectedGradients(forgot, background, seed=seed).attribute(histories)
+        found[SHAP].append(rank_correlation(shap, frequency_importance(values)))
+    return {name: _median(each) for name, each in found.items()}
+
+
+def _median(values: Sequence[float]) -> float:
+    """Of those that are defined: a network may have gone silent when its weights were shuffled."""
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.median(known)) if known else float("nan")
+
+
+def _agreement(importance: Mapping[str, Float32], of_default: Float32) -> dict[tuple[str, str], float]:
+    named = [*importance.items(), (f"{DEFAULT}: {PERMUTATION}", of_default)]
+    return {(one, other): rank_correlation(first, second) for one, first in named for other, second in named}
+
+
+def _by_row(whole: Float32) -> Float32:
+    """Mean over frequencies; a row is covered with all of them or none."""
+    return whole.mean(axis=1, dtype=np.float64).astype(np.float32)

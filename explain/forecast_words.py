@@ -1,0 +1,280 @@
+"""A forecast study in sentences for who plans with a band: what to trust, which frequencies, which hours."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from ..pipeline.frames import Float32, Int64
+from .amounts import amount, frequencies, percent
+from .forecast_hours import HOURS, HourProfile
+from .forecast_study import DEFAULT, GRAD_CAM, MEASURES, SHAP, ForecastStudy
+from .importance import most_important
+
+MOST_NAMED = 10
+AGREE, DISAGREE = 0.6, 0.3  # rank correlations
+STEADY = 0.5
+BUSY, QUIET = 1.15, 0.85  # of an average hour
+LEAST_LEAD = 0.01  # of the RMSE: less is the same
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastWords:
+    """A sentence or some for each question; the report's headings are its fields."""
+
+    trust: str
+    frequencies: str
+    default: str
+    hours: str
+    back: str
+    errors: str
+
+
+def forecast_words(study: ForecastStudy) -> ForecastWords:
+    """All of it. Numbers are those of the study; frequencies are ranges of neighbouring columns."""
+    return ForecastWords(
+        trust=_trust(study),
+        frequencies=_frequencies(study),
+        default=_default(study),
+        hours=_hours(study),
+        back=_back(study),
+        errors=_errors(study),
+    )
+
+
+def consensus(importance: Mapping[str, Float32], most: int = MOST_NAMED) -> Int64:
+    """The columns of the best mean rank over all measures, best first: of F a tenth, 3 to `most`."""
+    ranks: NDArray[np.float64] = np.mean([rankdata(-each) for each in importance.values()], axis=0)
+    return most_important((-ranks).astype(np.float32), min(most, max(3, len(ranks) // 10)))
+
+
+def places(columns: Int64, study: ForecastStudy) -> str:
+    """Columns as ranges of frequencies, the first named first: `566-570 MHz, 702 MHz`."""
+    hz = study.rows.table.frequencies_hz
+    width = float(np.median(np.diff(hz))) if len(hz) > 1 else 1.0
+    order = {int(column): place for place, column in enumerate(columns)}
+    runs: list[list[int]] = []
+    for column in sorted(order):
+        if runs and column == runs[-1][-1] + 1:
+            runs[-1].append(column)
+        else:
+            runs.append([column])
+    runs.sort(key=lambda run: min(order[column] for column in run))
+    return _list([frequencies(hz[run[0]], hz[run[-1]], abs(width)) for run in runs])
+
+
+def hour_ranges(hours: NDArray[np.bool_]) -> str:
+    """Hours [24] as ranges of the clock, over midnight where they go on there: `22–03`."""
+    if hours.all():
+        return "00–24"
+    starts = [hour for hour in range(HOURS) if hours[hour] and not hours[hour - 1]]
+    found = []
+    for start in starts:
+        length = next(n for n in range(1, HOURS + 1) if not hours[(start + n) % HOURS])
+        found.append(f"{start:02d}–{(start + length) % HOURS or HOURS:02d}")
+    return _list(found)
+
+
+def _trust(study: ForecastStudy) -> str:
+    unit, best = study.rows.table.unit, study.best_baseline
+    rmse = {name: study.scores[name].rmse for name in (study.network, DEFAULT, best)}
+    parts = [
+        f"On rows that it had not learned from the {study.network} is off by {rmse[study.network]:.2f} "
+        f"{unit} (RMSE), the default forecaster by {rmse[DEFAULT]:.2f}, the best of the "
+        f"simple ones, {best}, by {rmse[best]:.2f}.",
+        *(
+            f"{_first_up(_the(name))} {_compared(rmse[name], rmse[best])}."
+            for name in (study.network, DEFAULT)
+        ),
+    ]
+    if rmse[study.network] > rmse[best] * (1 + LEAST_LEAD):
+        parts.append(
+            f"What the {study.network} looks at is told below, but it is no advice to plan by: rather read "
+            "what the default loses."
+        )
+    parts.append(_sanity(study))
+    return " ".join(parts)
+
+
+def _sanity(study: ForecastStudy) -> str:
+    said = []
+    for name in (SHAP, GRAD_CAM):
+        value = study.after_shuffling[name]
+        if not math.isfinite(value):
+            said.append(f"with its weights shuffled the network gives {name} nothing to rank")
+        elif value >= AGREE:
+            said.append(
+                f"{name} ranks frequencies much the same way when the network's weights are shuffled "
+                f"({value:.2f}): it tells of the recording rather than of what was learned"
+            )
+        elif value >= DISAGREE:
+            said.append(
+                f"{name} ranks frequencies in part the same way when the network's weights are shuffled "
+                f"({value:.2f}): read it with care"
+            )
+        else:
+            said.append(f"{name} ranks them otherwise when weights are shuffled ({value:.2f}), as it should")
+    return _first_up("; ".join(said)) + "."
+
+
+def _frequencies(study: ForecastStudy) -> str:
+    named = consensus(study.importance)
+    pairs = [study.agreement[pair] for pair in itertools.combinations(MEASURES, 2)]
+    known = [value for value in pairs if math.isfinite(value)]
+    usual = float(np.median(known)) if known else math.nan
+    count = len(study.of_default)
+    cam = np.sort(study.importance[GRAD_CAM])[::-1]
+    tenth = max(1, count // 10)
+    share = float(cam[:tenth].sum() / cam.sum()) if cam.sum() > 0 else math.nan
+    parts = [
+        f"By all four measures together, the {study.network}'s forecast is driven most by "
+        f"{places(named, study)}."
+    ]
+    if usual >= AGREE:
+        parts.append(f"The measures agree (median rank correlation {usual:.2f}).")
+    elif usual >= DISAGREE:
+        parts.append(f"The measures agree in part (median rank correlation {usual:.2f}).")
+    else:
+        parts.append(f"The measures do not agree (median rank correlation {usual:.2f}): rely on none alone.")
+    if math.isfinite(share):
+        even = tenth / count
+        parts.append(
+            f"The first tenth of the frequencies has {percent(share)} of the map's evidence "
+            f"(alike, they would have {percent(even)})"
+            + (": no frequency stands far out." if share < 1.5 * even else ".")
+        )
+    return " ".join(parts)
+
+
+def _default(study: ForecastStudy) -> str:
+    rise = study.of_default
+    unit, rmse = study.rows.table.unit, study.scores[DEFAULT].rmse
+    top = most_important(rise, min(MOST_NAMED, max(3, len(rise) // 10)))
+    top = top[rise[top] > 0]
+    if not len(top):
+        return "The default loses nothing when any one frequency is taken from it: none alone drives it."
+    greatest = float(rise[top[0]])
+    own = np.zeros(len(rise), dtype=bool)
+    own[study.columns] = True
+    parts = [
+        f"The default forecaster, which has no gradients, loses most when {places(top, study)} is taken from "
+        f"it: {places(top[:1], study)} costs {greatest:.3f} {unit} of RMSE, {percent(greatest / rmse)} of it."
+    ]
+    if not own.all():
+        positive = np.maximum(rise, 0)
+        parts.append(
+            f"{percent(float(positive[own].sum() / positive.sum()))} of all that it loses is by the "
+            f"{int(own.sum())} frequencies that are forecast themselves."
+        )
+    together = study.agreement[MEASURES[2], f"{DEFAULT}: {MEASURES[2]}"]
+    if math.isfinite(together):
+        parts.append(
+            f"Its order and the {study.network}'s, both by permutation, correlate by {together:.2f}."
+        )
+    return " ".join(parts)
+
+
+def _hours(study: ForecastStudy) -> str:
+    errors = study.errors[DEFAULT]
+    parts = [_attention(study.network, study.attention)]
+    if np.isfinite(errors).all():
+        worst, best = int(np.argmax(errors)), int(np.argmin(errors))
+        unit = study.rows.table.unit
+        parts.append(
+            f"The default's forecasts are least certain for {_clock(worst)} UTC ({errors[worst]:.2f} {unit}) "
+            f"and best for {_clock(best)} ({errors[best]:.2f} {unit})."
+        )
+    return " ".join(parts)
+
+
+def _attention(network: str, profile: HourProfile) -> str:
+    if not profile.whole:
+        return "The recording does not hold every hour of the day twice: of hours nothing can be said."
+    share = profile.share
+    busy, quiet = share >= BUSY, share <= QUIET
+    if profile.steady < STEADY:
+        return (
+            "No hour of the day drives the forecast: those that stand out in the recording's first half are "
+            f"others than in its second (correlation {profile.steady:.2f})."
+        )
+    if not busy.any() and not quiet.any():
+        return f"All hours of the day count alike for the {network}: none differs by more than 15 %."
+    said = []
+    if busy.any():
+        said.append(
+            f"what is heard at {hour_ranges(busy)} UTC counts most for the {network} "
+            f"({float(share[busy].mean()):.1f} times as much as an average hour)"
+        )
+    if quiet.any():
+        said.append(f"least at {hour_ranges(quiet)} UTC ({float(share[quiet].mean()):.1f} times)")
+    return (
+        f"{_first_up(', '.join(said))}; so it was in both halves of the recording (correlation "
+        f"{profile.steady:.2f})."
+    )
+
+
+def _back(study: ForecastStudy) -> str:
+    step_s = study.rows.table.step_s
+    said = []
+    for name in (study.network, DEFAULT):
+        moved = study.steps[name]
+        whole = float(moved.sum())
+        if whole <= 0:
+            said.append(f"{_the(name)} does not heed the last {len(moved)} rows")
+            continue
+        # The newest rows that have, together, half of what hiding single rows moves.
+        half = int(np.searchsorted(np.cumsum(moved[::-1]), whole / 2)) + 1
+        said.append(
+            f"half of what {_the(name)} takes from its last {len(moved)} rows is in the newest {half} "
+            f"({_span(half * step_s)})"
+        )
+    return _first_up("; ".join(said)) + "."
+
+
+def _errors(study: ForecastStudy) -> str:
+    unit, step_s = study.rows.table.unit, study.rows.table.step_s
+    better = min((study.network, DEFAULT), key=lambda name: study.scores[name].rmse)
+    scores = study.scores[better]
+    ahead, across = scores.rmse_by_horizon, scores.rmse_by_column
+    columns = np.arange(study.columns.start, study.columns.stop)
+    hard = columns[most_important(across.astype(np.float32), 3)]
+    last = len(ahead)
+    return (
+        f"The better of the two, {_the(better)}, is off by {ahead[0]:.2f} {unit} one step "
+        f"({_span(step_s)}) ahead and by {ahead[-1]:.2f} {unit} {last} steps ({_span(last * step_s)}) ahead. "
+        f"Hardest to foresee: {places(hard, study)} (up to {across.max():.2f} {unit}); easiest "
+        f"{across.min():.2f} {unit}."
+    )
+
+
+def _compared(own: float, other: float) -> str:
+    ratio = own / other - 1
+    if abs(ratio) <= LEAST_LEAD:
+        return "is no better and no worse than that"
+    return f"is {percent(abs(ratio))} {'better' if ratio < 0 else 'worse'}"
+
+
+def _the(name: str) -> str:
+    return "the default" if name == DEFAULT else f"the {name}"
+
+
+def _clock(hour: int) -> str:
+    return f"{hour:02d}–{hour + 1:02d}"
+
+
+def _span(seconds: float) -> str:
+    return amount(seconds, "s")
+
+
+def _list(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]
