@@ -68,7 +68,7 @@ def fit_network(
         lambda: NETWORKS[name](config),
         split,
         budget,
-        fingerprint=_fingerprint(problem.table, settings),
+        fingerprint=training_fingerprint(problem.table, settings),
         checkpoint=watch.checkpoint,
         progress=lambda figures: watch.on_epoch(figures.epoch, figures.epochs),
     )
@@ -101,7 +101,7 @@ def train_cnn_lstm(
         lambda: CnnLstmNetwork(NetworkConfig(frequencies, frequencies)),
         split,
         budget,
-        fingerprint=_fingerprint(table, [seed, epochs, iterations]),
+        fingerprint=training_fingerprint(table, [seed, epochs, iterations]),
         checkpoint=checkpoint,
         progress=progress or (lambda _figures: None),
     )
@@ -125,7 +125,7 @@ def train_cnn_lstm(
     )
 
 
-def _fingerprint(table: StepTable, settings: Sequence[Any]) -> str:
+def training_fingerprint(table: StepTable, settings: Sequence[Any]) -> str:
     """Everything the result depends on."""
     sha = hashlib.sha256()
     sha.update(json.dumps([*settings, table.unit, table.step_s, table.breaks]).encode())
