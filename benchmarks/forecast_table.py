@@ -23,8 +23,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bandwatch.explain.forecast_trainers import EVERY_TRAINER
 from bandwatch.models.forecast_evaluation import EvaluationWatch, evaluate_forecasts, trainings
-from bandwatch.models.forecast_models import BASELINES, TRAINERS
+from bandwatch.models.forecast_models import BASELINES
 from bandwatch.models.forecast_problem import Trainer
 from bandwatch.models.forecast_question import ForecastQuestion
 from bandwatch.models.forecast_rows import ForecastRows
@@ -76,7 +77,7 @@ def main() -> None:
     asked = options.models.split(",")
     models = {
         name: trainer
-        for name, trainer in TRAINERS.items()
+        for name, trainer in EVERY_TRAINER.items()
         if "all" in asked or name in asked or name in BASELINES
     }
     sets = [name for name in SUBJECTS if options.sets == "all" or name in options.sets.split(",")]

@@ -152,6 +152,7 @@ def test_figures_and_tables_of_the_paper(bandwatch, tmp_path):
         (["--test-rows", "139:200"], "--test-rows 139:200: shares 1 rows with --train-rows 0:140"),
         (["--out-columns", "5:7"], "--out-columns 5:7: the data has 6 columns"),
         (["--models", "lsmt"], "--models lsmt: is not one; the nearest is lstm; limit: all, repeat-last"),
+        (["--models", "gc-cnn-lsmt"], "--models gc-cnn-lsmt: is not one; the nearest is gc-cnn-lstm"),
         (["--models", ","], "--models: names none"),
         (["--steps", 48], "--steps 48: limit: 24, what the networks are built for"),
         (["--horizon", 13], "--horizon 13: limit: 1 to 12 steps"),
