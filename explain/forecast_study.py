@@ -227,7 +227,7 @@ def _global_map(network: FittedNetwork, rows: ForecastRows, firsts: Int64, watch
             whole.add(window, int(first))
         watch.on_epoch(start + len(some), len(firsts))
     end = int(firsts[-1]) + HISTORY_STEPS  # rows that no window covers may follow
-    found = np.full((rows.count, whole.values.shape[1]), np.nan, np.float32)
+    found = np.full((rows.count, rows.table.frequencies_hz.size), np.nan, np.float32)
     found[:end] = whole.values[rows.count - end :]
     return found
 

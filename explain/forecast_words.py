@@ -57,7 +57,7 @@ def consensus(importance: Mapping[str, Float32], most: int = MOST_NAMED) -> Int6
 def places(columns: Int64, study: ForecastStudy) -> str:
     """Columns as ranges of frequencies, the first named first: `566-570 MHz, 702 MHz`."""
     hz = study.rows.table.frequencies_hz
-    width = float(np.median(np.diff(hz))) if len(hz) > 1 else 1.0
+    width = float(np.median(np.diff(hz))) if len(hz) > 1 else 1e-4 * float(hz[0])
     order = {int(column): place for place, column in enumerate(columns)}
     runs: list[list[int]] = []
     for column in sorted(order):
@@ -124,6 +124,8 @@ def _sanity(study: ForecastStudy) -> str:
 
 
 def _frequencies(study: ForecastStudy) -> str:
+    if not any((each > 0).any() for each in study.importance.values()):
+        return f"By no measure does the {study.network}'s forecast hang on any frequency."
     named = consensus(study.importance)
     pairs = [study.agreement[pair] for pair in itertools.combinations(MEASURES, 2)]
     known = [value for value in pairs if math.isfinite(value)]
@@ -140,7 +142,7 @@ def _frequencies(study: ForecastStudy) -> str:
         parts.append(f"The measures agree (median rank correlation {usual:.2f}).")
     elif usual >= DISAGREE:
         parts.append(f"The measures agree in part (median rank correlation {usual:.2f}).")
-    else:
+    elif known:
         parts.append(f"The measures do not agree (median rank correlation {usual:.2f}): rely on none alone.")
     if math.isfinite(share):
         even = tenth / count
@@ -164,7 +166,7 @@ def _default(study: ForecastStudy) -> str:
     own[study.columns] = True
     parts = [
         f"The default forecaster, which has no gradients, loses most when {places(top, study)} is taken from "
-        f"it: {places(top[:1], study)} costs {greatest:.3f} {unit} of RMSE, {percent(greatest / rmse)} of it."
+        f"it: {places(top[:1], study)} costs {greatest:.3f} {unit} of RMSE ({rmse:.3f} with all there)."
     ]
     if not own.all():
         positive = np.maximum(rise, 0)
@@ -195,7 +197,10 @@ def _hours(study: ForecastStudy) -> str:
 
 def _attention(network: str, profile: HourProfile) -> str:
     if not profile.whole:
-        return "The recording does not hold every hour of the day twice: of hours nothing can be said."
+        return (
+            "Of hours of the day nothing can be said: the recording does not hold each of them in both of "
+            "its halves, or all are alike."
+        )
     share = profile.share
     busy, quiet = share >= BUSY, share <= QUIET
     if profile.steady < STEADY:
@@ -254,6 +259,8 @@ def _errors(study: ForecastStudy) -> str:
 
 
 def _compared(own: float, other: float) -> str:
+    if other == 0:
+        return "is no better and no worse than that" if own == 0 else "is worse: that one is never off"
     ratio = own / other - 1
     if abs(ratio) <= LEAST_LEAD:
         return "is no better and no worse than that"

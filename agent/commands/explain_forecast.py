@@ -87,8 +87,8 @@ def explain_forecast_command(
         learned = slice_of("--train-rows", train or (0, max(1, int(rows.count * TRAIN_SHARE))), rows.count)
         if test is None and learned.stop >= rows.count:
             raise BadInput(
-                f"--train-rows {learned.start}:{learned.stop}: the data has {rows.count} rows; limit: some must "
-                "be left to forecast"
+                f"--train-rows {learned.start}:{learned.stop}: the data has {rows.count} rows; limit: "
+                "some must be left to forecast"
             )
         asked = slice_of("--test-rows", test or (learned.stop, None), rows.count)
         frequencies = rows.table.frequencies_hz.size

@@ -129,6 +129,13 @@ def test_a_network_worse_than_a_baseline_is_no_advice(study):
     assert "no advice" not in trust(0.9 * best)
 
 
+def test_what_hangs_on_nothing_is_not_explained(study):
+    nothing = dict.fromkeys(MEASURES, np.zeros(8, np.float32))
+    words = forecast_words(replace(study, importance=nothing, of_default=np.zeros(8, np.float32)))
+    assert words.frequencies == "By no measure does the cnn-lstm's forecast hang on any frequency."
+    assert "none alone drives it" in words.default
+
+
 def test_weights_that_do_not_matter_are_told(study):
     told = replace(study, after_shuffling={GRAD_CAM: 0.9, SHAP: 0.1})
     trust = forecast_words(told).trust
