@@ -235,9 +235,11 @@ def _back(study: ForecastStudy) -> str:
             continue
         # The newest rows that have, together, half of what hiding single rows moves.
         half = int(np.searchsorted(np.cumsum(moved[::-1]), whole / 2)) + 1
+        unseen = int(np.argmax(moved[::-1] > 0))
         said.append(
             f"half of what {_the(name)} takes from its last {len(moved)} rows is in the newest {half} "
             f"({_span(half * step_s)})"
+            + (f", and the newest {unseen} it does not heed at all" if unseen else "")
         )
     return _first_up("; ".join(said)) + "."
 

@@ -129,6 +129,17 @@ def test_a_network_worse_than_a_baseline_is_no_advice(study):
     assert "no advice" not in trust(0.9 * best)
 
 
+def test_how_far_back_it_looks_is_told(study):
+    newest, older = np.zeros(24, np.float32), np.zeros(24, np.float32)
+    newest[-1], older[-6:-2] = 1, 1
+    words = forecast_words(replace(study, steps={"cnn-lstm": older, "default": newest}))
+    assert words.back == (
+        "Half of what the cnn-lstm takes from its last 24 rows is in the newest 4 (2 h), and the newest 2 it does "
+        "not heed at all; half of what the default takes from its last 24 rows is in the newest "
+        "1 (30 min)."
+    )
+
+
 def test_what_hangs_on_nothing_is_not_explained(study):
     nothing = dict.fromkeys(MEASURES, np.zeros(8, np.float32))
     words = forecast_words(replace(study, importance=nothing, of_default=np.zeros(8, np.float32)))
