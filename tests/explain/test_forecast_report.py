@@ -134,8 +134,8 @@ def test_how_far_back_it_looks_is_told(study):
     newest[-1], older[-6:-2] = 1, 1
     words = forecast_words(replace(study, steps={"cnn-lstm": older, "default": newest}))
     assert words.back == (
-        "Half of what the cnn-lstm takes from its last 24 rows is in the newest 4 (2 h), and the newest 2 it does "
-        "not heed at all; half of what the default takes from its last 24 rows is in the newest "
+        "Half of what the cnn-lstm takes from its last 24 rows is in the newest 4 (2 h), and the newest 2 it "
+        "does not heed at all; half of what the default takes from its last 24 rows is in the newest "
         "1 (30 min)."
     )
 
