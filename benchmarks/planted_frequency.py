@@ -3,14 +3,16 @@ frequency axis of Grad-CAM is best made.
 
     OMP_NUM_THREADS=1 python benchmarks/planted_frequency.py [--seeds 20] [--opposed] [--keep FILE.jsonl]
 
-Prints two tables. The first is of a network made by hand, whose answer is known: how far the frequencies'
+Prints three tables. The first is of a network made by hand, whose answer is known: how far the frequencies'
 shares of a step are from it (0 to 1, mean), by each way of making them, and how much goes to a frequency that
 is heard and not used and to one that hardly moves. Then, for each seed, a CNN-LSTM is trained (200 batches of
 32) on rows of 16 frequencies of which one does what all others do twelve steps later: how often that one is
 first, how far before the next, rank correlation with permutation and occlusion importance and with the same
 network's after its weights were shuffled, the leader's share there (chance 0.06), and how much more the
 leader's row of the global map has while it sends than while it does not. `--opposed`: every other follower
-falls where the leader rose. `--keep`: a line of JSON a seed; seeds that are in it are not made again. Two or
+falls where the leader rose. The third table is the sanity of the four measures that
+reports show: agreement with permutation and occlusion, with themselves once the weights were shuffled, and
+the planted frequency found. `--keep`: a line of JSON a seed; seeds that are in it are not made again. Two or
 three minutes of processor.
 """
 
@@ -31,6 +33,7 @@ from bandwatch.explain.frozen_network import FrozenNetwork
 from bandwatch.explain.global_map import global_map
 from bandwatch.explain.grad_cam import GradCam
 from bandwatch.explain.importance import Asked, occlusion_importance, permutation_importance
+from bandwatch.explain.sanity import TITLES, SanityChecks, sanity_rows
 from bandwatch.explain.shap import ExpectedGradients, frequency_importance
 from bandwatch.models.forecasters.cnn_lstm_network import CnnLstmConfig, CnnLstmNetwork
 
@@ -60,6 +63,7 @@ def main() -> None:
                 line = {"seed": seed, "opposed": options.opposed, "found": kept[seed]}
                 file.write(json.dumps(line) + "\n")
     show([kept[seed] for seed in range(options.seeds)])
+    show_sanity([kept[seed] for seed in range(options.seeds)])
 
 
 class Known(nn.Module):
@@ -143,10 +147,10 @@ def study(seed, opposed):
     planted = PlantedLeader.make(seed, rows=ROWS, frequencies=FREQUENCIES, opposed=opposed)
     values, leader = planted.values, planted.leader
     network = trained(values, seed)
-    asked = Asked.of_network(network, values, ORIGINS, slice(0, FREQUENCIES))
-    permutation = permutation_importance(asked)
-    occlusion = occlusion_importance(asked, np.zeros(FREQUENCIES, np.float32))
-    forgotten = maps_of(shuffled(network, seed), values)
+    without_gradients = by_asking(network, values)
+    permutation, occlusion = without_gradients.values()
+    forgot = shuffled(network, seed)
+    forgotten = maps_of(forgot, values)
     found = {}
     for name, maps in maps_of(network, values).items():
         importance, without = frequency_importance(maps), frequency_importance(forgotten[name])
@@ -159,9 +163,19 @@ def study(seed, opposed):
             "forgotten share": float(without[leader] / without.sum()) if without.any() else 0.0,
             "while sending": float(whole[on].mean() / whole[off].mean()),
         }
-    found["permutation"] = figures(permutation, leader, permutation, occlusion)
-    found["occlusion"] = figures(occlusion, leader, permutation, occlusion)
+    for name, without in by_asking(forgot, values).items():
+        found[name] = figures(without_gradients[name], leader, permutation, occlusion)
+        found[name]["forgotten"] = spearman(without_gradients[name], without)
     return found
+
+
+def by_asking(network, values):
+    """Importance without gradients."""
+    asked = Asked.of_network(network, values, ORIGINS, slice(0, FREQUENCIES))
+    return {
+        "permutation": permutation_importance(asked),
+        "occlusion": occlusion_importance(asked, np.zeros(FREQUENCIES, np.float32)),
+    }
 
 
 def maps_of(network, values):
@@ -209,9 +223,30 @@ def show(studies) -> None:
         print(f"| {name} | {first} of {len(each)} | " + " | ".join(cells) + " |")
 
 
+def show_sanity(studies) -> None:
+    """The four measures of a report; medians."""
+    checks = {}
+    for title, name in (
+        ("Grad-CAM", CHOSEN),
+        *((name, name) for name in ("SHAP", "permutation", "occlusion")),
+    ):
+        each = [found[name] for found in studies]
+        medians = [
+            middle([found[what] for found in each]) for what in ("permutation", "occlusion", "forgotten")
+        ]
+        checks[title] = SanityChecks(*medians, sum(found["rank"] == 0 for found in each), len(each))
+    print("\n| " + " | ".join(TITLES) + " |\n|" + "---|" * len(TITLES))
+    for name, cells in sanity_rows(checks).items():
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
 def median(values):
+    return f"{middle(values):.2f}" if np.isfinite(values).any() else ""
+
+
+def middle(values):
     known = [value for value in values if np.isfinite(value)]
-    return f"{np.median(known):.2f}" if known else ""
+    return float(np.median(known)) if known else float("nan")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..pipeline.frames import Float32
 from ..pipeline.histories import HISTORY_STEPS
+from .chosen_inputs import chosen_figure
 from .forecast_hours import HOURS
 from .forecast_study import DEFAULT, MEASURES, PERMUTATION, ForecastStudy
 from .importance import most_important
@@ -20,19 +21,24 @@ from .report_figure import ReportFigure, report_figure
 TOP = 30  # the paper's
 MAP, TOP_FREQUENCIES, ALL_FREQUENCIES = "map.png", "top-frequencies.svg", "frequencies.svg"
 ERRORS, TIME = "errors.svg", "time.svg"
-FIGURES = 5
 _MOST_PIXELS = 1200
 _BLUE, _RED, _GREY = "#1f5fa8", "#b3261e", "#8a939c"
 _COLOURS = {DEFAULT: _RED}
 
 
+def figure_count(study: ForecastStudy) -> int:
+    return 6 if study.selected else 5
+
+
 def forecast_figures(study: ForecastStudy) -> Iterator[ReportFigure]:
-    """`FIGURES` of them, in the order of the page."""
+    """`figure_count` of them, in the order of the page."""
     yield _map(study)
     yield _top(study)
     yield _all(study)
     yield _errors(study)
     yield _time(study)
+    if study.selected:
+        yield chosen_figure(study)
 
 
 def _map(study: ForecastStudy) -> ReportFigure:

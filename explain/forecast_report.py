@@ -9,18 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from .chosen_inputs import CHOSEN_FIGURE, chosen_record, tried_rows
 from .forecast_figures import ALL_FREQUENCIES, ERRORS, MAP, TIME, TOP, TOP_FREQUENCIES
-from .forecast_study import DEFAULT, GRAD_CAM, MEASURES, PERMUTATION, SHAP, ForecastStudy
+from .forecast_study import DEFAULT, MEASURES, OCCLUSION, PERMUTATION, ForecastStudy
 from .forecast_words import ForecastWords, consensus
 from .importance import most_important
 from .report_figure import ReportFigure, plain
 from .report_page import figure_html, number_table_html, page_html, words_html
+from .sanity import PLANTED_FIRST, PLANTED_SEEDS, TITLES, SanityChecks, sanity_rows
 
 _PLACES = {
     "trust": "Can it be believed",
     "frequencies": "Which frequencies",
     "hours": "Which hours",
     "errors": "How far off",
+    "selected": "Chosen inputs",
     "made": "How this was made",
 }
 
@@ -34,7 +37,8 @@ def forecast_report_html(
 ) -> str:
     """The page; `folder` is where the figures lie beside it."""
     table = study.rows.table
-    links = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in _PLACES.items())
+    shown = {place: title for place, title in _PLACES.items() if study.selected or place != "selected"}
+    links = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in shown.items())
     unit = table.unit
     parts = [
         f'<p class="soft">{escape(f"{table.node}/{table.band}")}: {study.rows.count:,} rows of '
@@ -48,13 +52,17 @@ def forecast_report_html(
         _heading("trust"),
         _said(words.trust),
         number_table_html(("forecaster", f"RMSE, {unit}", "MAPE, %", "beside repeat-last"), _scores(study)),
+        "<p>And whether the measures can be believed. They should agree with permutation and occlusion, "
+        "which need no gradients; rank frequencies otherwise once the network's weights lie in another order "
+        "(near 0 a measure tells what was learned, near 1 which frequencies move, whatever was learned); and "
+        "put a frequency first that is known to lead all others. The last was tried on "
+        f"{PLANTED_SEEDS} networks trained on made rows, not on this band.</p>",
+        number_table_html(TITLES, sanity_rows(sanity_checks(study))),
         _heading("frequencies"),
         _said(words.frequencies),
         _said(words.default),
         figure_html(figures[TOP_FREQUENCIES], folder),
-        "<p>Rank correlations, over all frequencies: 1 is the same order, 0 none in common. The last row is "
-        "a measure beside itself of the same network with its weights shuffled: near 0 it explains "
-        "what was learned.</p>",
+        "<p>Rank correlations, over all frequencies: 1 is the same order, 0 none in common.</p>",
         number_table_html(("rank correlation with", *_measures()), _agreement(study)),
         figure_html(figures[ALL_FREQUENCIES], folder),
         _heading("hours"),
@@ -65,6 +73,7 @@ def forecast_report_html(
         _heading("errors"),
         _said(words.errors),
         figure_html(figures[ERRORS], folder),
+        *(_selected(study, words, figures, folder) if study.selected else []),
     ]
     return page_html("What the forecast looks at", parts, facts)
 
@@ -96,14 +105,44 @@ def forecast_record(study: ForecastStudy, words: ForecastWords) -> dict[str, Any
                 name: {other: study.agreement[name, other] for other in _measures()} for name in _measures()
             },
             "after_shuffling": dict(study.after_shuffling),
+            "sanity": {name: asdict(checks) for name, checks in sanity_checks(study).items()},
             "hours": {
                 "attention": study.attention.share,
                 "steady": study.attention.steady,
                 "rmse": dict(study.errors),
             },
             "steps": dict(study.steps),
+            "selected": {name: chosen_record(made) for name, made in study.selected.items()},
         }
     )
+
+
+def _selected(
+    study: ForecastStudy, words: ForecastWords, figures: Mapping[str, ReportFigure], folder: str
+) -> list[str]:
+    unit = study.rows.table.unit
+    return [
+        _heading("selected"),
+        *map(_said, words.selected),
+        figure_html(figures[CHOSEN_FIGURE], folder),
+        "<p>How the numbers were chosen: trained for few epochs on the first 60 and 80 % of the training "
+        f"rows, each pair forecasts the fifth behind. The lowest mean RMSE ({escape(unit)}) wins, first "
+        "among numbers of frequencies, then among numbers of parts dropped; no test row is seen.</p>",
+        number_table_html(("frequencies, parts dropped", *study.selected), tried_rows(study)),
+    ]
+
+
+def sanity_checks(study: ForecastStudy) -> dict[str, SanityChecks]:
+    """Of each of the network's measures, on this band but for what was planted."""
+    return {
+        name: SanityChecks(
+            study.agreement[name, PERMUTATION],
+            study.agreement[name, OCCLUSION],
+            study.after_shuffling[name],
+            PLANTED_FIRST[name],
+        )
+        for name in MEASURES
+    }
 
 
 def _measures() -> tuple[str, ...]:
@@ -124,13 +163,9 @@ def _scores(study: ForecastStudy) -> dict[str, tuple[str, ...]]:
 
 
 def _agreement(study: ForecastStudy) -> dict[str, tuple[str, ...]]:
-    rows = {
+    return {
         name: tuple(_number(study.agreement[name, other]) for other in _measures()) for name in _measures()
     }
-    shuffled = tuple(
-        _number(study.after_shuffling[name]) if name in (GRAD_CAM, SHAP) else "" for name in _measures()
-    )
-    return rows | {"itself, weights shuffled": shuffled}
 
 
 def _number(value: float, form: str = ".2f", unit: str = "") -> str:

@@ -8,7 +8,8 @@ how well it does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -20,31 +21,32 @@ from ..models.forecast_rows import ForecastRows
 from ..models.forecast_scores import ForecastScores
 from ..models.forecasters.fitted_network import FittedNetwork
 from ..models.one_thread import one_thread
-from ..pipeline.frames import Float32, Int64
+from ..pipeline.frames import Float32
 from ..pipeline.histories import HISTORY_STEPS
 from .forecast_checks import shuffled
 from .forecast_hours import HourProfile, hours_of, rmse_by_hour
-from .global_map import StreamingMap
 from .grad_cam import GradCam
-from .importance import Asked, occlusion_importance, permutation_importance, step_occlusion
+from .importance import occlusion_importance, permutation_importance, step_occlusion
 from .rank_agreement import rank_correlation
+from .selected_forecasters import SelectedForecaster
 from .shap import ExpectedGradients, frequency_importance
+from .study_windows import AskedRows, mapped_windows, recording_map, scaled_histories, training_histories
 
 CONVOLUTIONAL = ("cnn", "cnn-lstm", "cnn-lstm-attention")
 GRAD_CAM, SHAP, PERMUTATION, OCCLUSION = "Grad-CAM", "SHAP", "permutation", "occlusion"
 MEASURES = (GRAD_CAM, SHAP, PERMUTATION, OCCLUSION)
 DEFAULT = "default"
-BACKGROUND = 128
 SHUFFLES = 3
-MAPPED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class StudyWatch:
-    """Whom a long study tells: of what it begins, of how much is done."""
+    """Whom a long study tells: of what it begins, of how much is done; and where a model's training is kept
+    as it goes on (None: nowhere)."""
 
     on_step: Callable[[str], None] = lambda _what: None
     on_epoch: Callable[[int, int], None] = lambda _done, _of: None
+    checkpoint: Callable[[str], Path | None] = lambda _model: None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +57,8 @@ class ForecastStudy:
     NaN where no window covers a row, and `hours` [rows] when each row was heard (UTC), NaN where it is
     missing. `importance` [F] of the network, by measure; `of_default` [F] by permutation. `agreement` are
     rank correlations between the measures, `after_shuffling` of a measure with itself once the weights lie in
-    another order (median of three). `steps` [24], oldest first, by model: how far forecasts move when that
+    another order (median of three). `selected` are those of the models that choose their inputs, with what
+    they chose. `steps` [24], oldest first, by model: how far forecasts move when that
     step is hidden. Errors and importance in the band's unit but for Grad-CAM and SHAP, which are scaled.
     """
 
@@ -75,6 +78,7 @@ class ForecastStudy:
     steps: Mapping[str, Float32]
     attention: HourProfile
     errors: Mapping[str, Float32]
+    selected: Mapping[str, SelectedForecaster] = field(default_factory=dict)
 
     @property
     def rows(self) -> ForecastRows:
@@ -106,24 +110,25 @@ def study_forecasts(
     fitted, answers = _trained(question, columns, trainers, seed, watch)
     truth = question.truth(columns)
     explained = cast(FittedNetwork, fitted[network])
-    asked = _Asking.of(question, columns, windows, max(each.needs_rows for each in fitted.values()))
+    asked = AskedRows.of(question, columns, windows, max(each.needs_rows for each in fitted.values()))
     with one_thread():
         watch.on_step(f"{network}: global map")
-        mapped = _mapped_windows(question.rows, most_maps)
-        whole = _global_map(explained, question.rows, mapped, watch)
-        histories = _scaled(explained, asked.values[asked.origins[:, None] + np.arange(-HISTORY_STEPS, 0)])
-        background = _background(explained, question)
+        mapped = mapped_windows(question.rows, most_maps)
+        whole = recording_map(explained, question.rows, mapped, watch.on_epoch)
+        before = asked.origins[:, None] + np.arange(-HISTORY_STEPS, 0)
+        histories = scaled_histories(explained, asked.values[before])
+        background = training_histories(explained, question)
         watch.on_step(f"{network}: SHAP")
         importance = {
             GRAD_CAM: np.nanmean(whole, axis=0),
             SHAP: _shap(explained, background, histories, seed),
         }
-        shuffles = _after_shuffling(explained, background, histories, seed, importance[SHAP], watch)
         watch.on_step(f"{network}: permutation")
         importance[PERMUTATION] = permutation_importance(asked.asked(explained), seed=seed)
         watch.on_step(f"{network}: occlusion")
         importance[OCCLUSION] = occlusion_importance(asked.asked(explained), explained.mean_db)
         steps = {network: step_occlusion(asked.asked(explained), explained.mean_db)}
+        shuffles = _after_shuffling(explained, asked, background, histories, seed, importance, watch)
         watch.on_step("default: permutation")
         own = asked.asked(fitted[DEFAULT])
         of_default = permutation_importance(own, repeats=1, seed=seed)
@@ -150,6 +155,7 @@ def study_forecasts(
         errors={
             name: rmse_by_hour(answers[name].forecasts - truth, question.origins, hours) for name in told
         },
+        selected={name: each for name, each in fitted.items() if isinstance(each, SelectedForecaster)},
     )
 
 
@@ -175,75 +181,9 @@ def _trained(
             fitted[name] = made(problem, number, told)
             return fitted[name]
 
-        answers[name] = answer(question, columns, keeping, seed, TrainingWatch(on_epoch=watch.on_epoch))
+        told = TrainingWatch(watch.checkpoint(name), watch.on_epoch)
+        answers[name] = answer(question, columns, keeping, seed, told)
     return fitted, answers
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Asking:
-    """All stretches one behind the other, so far apart that nobody reads from one in the other."""
-
-    values: Float32
-    origins: Int64
-    columns: slice
-
-    @classmethod
-    def of(cls, question: ForecastQuestion, columns: slice, windows: int, needs_rows: int) -> _Asking:
-        drawn = question.origins[_evenly(len(question.origins), max(2, windows))]
-        parts: list[Float32] = []
-        origins: list[Int64] = []
-        end = 0
-        for stretch in question.rows.grid():
-            inside = drawn[np.isin(drawn, stretch.number)]
-            origins.append(end + stretch.place[np.searchsorted(stretch.number, inside)])
-            between = np.full((needs_rows, stretch.values.shape[1]), np.nan, np.float32)
-            parts += [stretch.values, between]
-            end += len(stretch.values) + needs_rows
-        return cls(np.concatenate(parts), np.concatenate(origins), columns)
-
-    def asked(self, forecaster: FittedForecaster) -> Asked:
-        return Asked.of(forecaster, self.values, self.origins, self.columns)
-
-
-def _evenly(count: int, most: int) -> Int64:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
-
-
-def _mapped_windows(rows: ForecastRows, most: int) -> Int64:
-    """The numbers of the rows at which whole windows begin, ascending."""
-    firsts = rows.unbroken(HISTORY_STEPS, 0) - HISTORY_STEPS
-    return firsts[_evenly(len(firsts), most)]
-
-
-def _global_map(network: FittedNetwork, rows: ForecastRows, firsts: Int64, watch: StudyWatch) -> Float32:
-    cam = GradCam(network.network)
-    whole = StreamingMap(rows.table.frequencies_hz.size, rows.count)
-    for start in range(0, len(firsts), MAPPED_AT_ONCE):
-        some = firsts[start : start + MAPPED_AT_ONCE]
-        places = np.searchsorted(rows.number, some)[:, np.newaxis] + np.arange(HISTORY_STEPS)
-        for window, first in zip(
-            cam.attribute(_scaled(network, rows.table.values[places])), some, strict=True
-        ):
-            whole.add(window, int(first))
-        watch.on_epoch(start + len(some), len(firsts))
-    end = int(firsts[-1]) + HISTORY_STEPS  # rows that no window covers may follow
-    found = np.full((rows.count, rows.table.frequencies_hz.size), np.nan, np.float32)
-    found[:end] = whole.values[rows.count - end :]
-    return found
-
-
-def _scaled(network: FittedNetwork, histories: Float32) -> Float32:
-    return ((histories - network.mean_db) / network.scale_db).astype(np.float32)
-
-
-def _background(network: FittedNetwork, question: ForecastQuestion) -> Float32:
-    """Histories of the training, scaled: [b, 24, F]."""
-    rows = question.rows
-    firsts = rows.unbroken(HISTORY_STEPS, 0) - HISTORY_STEPS
-    inside = firsts[(firsts >= question.train.start) & (firsts + HISTORY_STEPS <= question.train.stop)]
-    drawn = inside[_evenly(len(inside), BACKGROUND)]
-    places = np.searchsorted(rows.number, drawn)[:, np.newaxis] + np.arange(HISTORY_STEPS)
-    return _scaled(network, rows.table.values[places])
 
 
 def _shap(network: FittedNetwork, background: Float32, histories: Float32, seed: int) -> Float32:
@@ -254,22 +194,27 @@ def _shap(network: FittedNetwork, background: Float32, histories: Float32, seed:
 
 def _after_shuffling(
     network: FittedNetwork,
+    asked: AskedRows,
     background: Float32,
     histories: Float32,
     seed: int,
-    shap: Float32,
+    importance: Mapping[str, Float32],
     watch: StudyWatch,
 ) -> dict[str, float]:
     """Of the same windows: a measure that ranks alike whatever was learned explains the rows, not the net."""
-    cam = frequency_importance(GradCam(network.network).attribute(histories))
-    found: dict[str, list[float]] = {GRAD_CAM: [], SHAP: []}
+    learned = {**importance, GRAD_CAM: frequency_importance(GradCam(network.network).attribute(histories))}
+    found: dict[str, list[float]] = {name: [] for name in MEASURES}
     for number in range(SHUFFLES):
-        watch.on_step(f"{network.name}: shuffled weights")
-        forgot = shuffled(network.network, seed + number)
-        again = frequency_importance(GradCam(forgot).attribute(histories))
-        found[GRAD_CAM].append(rank_correlation(cam, again))
-        values = ExpectedGradients(forgot, background, seed=seed).attribute(histories)
-        found[SHAP].append(rank_correlation(shap, frequency_importance(values)))
+        watch.on_step(f"{network.name}: shuffled weights, {number + 1} of {SHUFFLES}")
+        forgot = replace(network, network=shuffled(network.network, seed + number))
+        again = {
+            GRAD_CAM: frequency_importance(GradCam(forgot.network).attribute(histories)),
+            SHAP: _shap(forgot, background, histories, seed),
+            PERMUTATION: permutation_importance(asked.asked(forgot), repeats=1, seed=seed),
+            OCCLUSION: occlusion_importance(asked.asked(forgot), forgot.mean_db),
+        }
+        for name in MEASURES:
+            found[name].append(rank_correlation(learned[name], again[name]))
     return {name: _median(each) for name, each in found.items()}
 
 

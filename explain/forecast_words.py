@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 
 from ..pipeline.frames import Float32, Int64
 from .amounts import amount, frequencies, percent
+from .chosen_inputs import chosen_sentence, first_columns
 from .forecast_hours import HOURS, HourProfile
 from .forecast_study import DEFAULT, GRAD_CAM, MEASURES, SHAP, ForecastStudy
 from .importance import most_important
@@ -34,6 +35,7 @@ class ForecastWords:
     hours: str
     back: str
     errors: str
+    selected: Sequence[str] = ()
 
 
 def forecast_words(study: ForecastStudy) -> ForecastWords:
@@ -45,6 +47,10 @@ def forecast_words(study: ForecastStudy) -> ForecastWords:
         hours=_hours(study),
         back=_back(study),
         errors=_errors(study),
+        selected=[
+            chosen_sentence(study, name, places(first_columns(made), study))
+            for name, made in study.selected.items()
+        ],
     )
 
 

@@ -18,7 +18,8 @@ p, li, dd { max-width: 46rem; }
 table { border-collapse: collapse; margin: .8rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0;
   border-bottom: 1px solid var(--line); }
-th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
 nav { background: var(--band); border-radius: 8px; padding: .6rem 1.2rem; }
 figure { margin: 1.2rem 0; }
 figcaption { max-width: 46rem; margin-top: .4rem; }

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,11 +41,18 @@ class ForecastWork:
             raise BadInput(f"{folder}: cannot be made: {error.strerror}") from None
 
     def place(
-        self, question: ForecastQuestion, columns: slice, model: str, trainer: Trainer, seed: int
+        self,
+        question: ForecastQuestion,
+        columns: slice,
+        model: str,
+        trainer: Trainer,
+        seed: int,
+        settings: Mapping[str, int] | None = None,
     ) -> WorkPlace:
-        """Where the answers of one model with one seed are, or will be."""
+        """Where the answers of one model with one seed are, or will be; `settings` are what else they hang
+        on."""
         code = code_digest(forecast_answers.__name__, trainer.__module__)
-        facts = [question.digest, columns.start, columns.stop, model, seed, code]
+        facts = [question.digest, columns.start, columns.stop, model, seed, code, settings]
         sha = hashlib.sha256(json.dumps(facts).encode())
         return WorkPlace(self.folder / f"{model}-seed{seed}-{sha.hexdigest()[:16]}")
 

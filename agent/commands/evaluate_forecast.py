@@ -40,7 +40,12 @@ def evaluate_forecast_command(
         typer.Option(metavar="I:J", help="Forecast these columns; again for more sets. All by default."),
     ] = None,
     models: Annotated[
-        str, typer.Option(metavar="LIST|all", help="Names with commas. The baselines are always beside.")
+        str,
+        typer.Option(
+            metavar="LIST|all",
+            help="Names with commas. The baselines are always beside. all is without gc-cnn-lstm and "
+            "shap-cnn-lstm, which train 30 networks each: name them.",
+        ),
     ] = "all",
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Train with so many; figures are means.")] = 1,
     steps: Annotated[int, typer.Option(help="Of history: 24, as the networks are built.")] = 24,

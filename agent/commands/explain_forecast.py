@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,6 @@ from .forecast_options import chosen_models, part_of, progress_bars, slice_of, t
 if TYPE_CHECKING:
     from ...explain.forecast_study import ForecastStudy
     from ...explain.forecast_words import ForecastWords
-    from ...models.forecast_problem import FittedForecaster, ForecastProblem, Trainer, TrainingWatch
 
 TRAIN_SHARE = 0.8  # the third paper's
 
@@ -41,7 +41,8 @@ def explain_forecast_command(
         typer.Option(
             metavar="LIST|all",
             help="Names with commas. The first network with a convolution is explained; the default and the "
-            "baselines are always beside.",
+            "baselines are always beside. Of gc-cnn-lstm and shap-cnn-lstm, which train 30 networks each and "
+            "are not in all, the report says what they chose.",
         ),
     ] = "cnn-lstm",
     epochs: Annotated[
@@ -57,7 +58,8 @@ def explain_forecast_command(
 
     Which frequencies and which hours drive it, by Grad-CAM, SHAP, permutation and occlusion of a network and
     by permutation of the default forecaster; how far off they are, beside what anybody would try first; and
-    that in words. Figures and their numbers lie beside.
+    that in words. Figures and their numbers lie beside. A run that was killed goes on, from what is in
+    DIR.work, when it is started again.
 
     Example: bandwatch explain forecast --data psd_db.csv --train-rows 0:1600 --test-rows 1600:2000 --out why
     """
@@ -69,17 +71,20 @@ def explain_forecast_command(
     check_folder(out, FORECAST)
     recording = open_recording(data)
 
-    from ...explain.forecast_figures import FIGURES, forecast_figures
+    from ...explain.forecast_figures import figure_count, forecast_figures
     from ...explain.forecast_report import forecast_record, forecast_report_html
     from ...explain.forecast_study import CONVOLUTIONAL, DEFAULT, StudyWatch, study_forecasts
+    from ...explain.forecast_trainers import with_epochs
     from ...explain.forecast_words import forecast_words
     from ...explain.report_folder import band_folders
     from ...models.forecast_models import BASELINES
     from ...models.forecast_question import ForecastQuestion
     from ...models.forecast_rows import ForecastRows
+    from ...models.forecast_work import ForecastWork
 
-    chosen = _with_epochs(chosen_models(f"{models},{DEFAULT}" if models.strip(" ,") else models), epochs)
-    network = _explained(models, CONVOLUTIONAL)
+    named = chosen_models(models)
+    network = _explained(models, named, CONVOLUTIONAL)
+    chosen = with_epochs(chosen_models(f"{models},{DEFAULT},{network}"), epochs)
     with progress_bars() as progress:
         reading = progress.add_task("reading rows", total=recording.rows)
         rows = ForecastRows.read(recording, step_seconds, on_row=lambda: progress.advance(reading))
@@ -94,6 +99,14 @@ def explain_forecast_command(
         frequencies = rows.table.frequencies_hz.size
         question = ForecastQuestion(rows, learned, asked, [slice_of("--out-columns", columns, frequencies)])
         question.check()
+    tell_problems(recording, question)
+    kept = ForecastWork(Path(f"{out.resolve()}.work"))
+
+    def checkpoint(name: str) -> Path:
+        about = {"epochs": epochs}
+        return kept.place(question, question.columns[0], name, chosen[name], seed, about).checkpoint
+
+    with kept.for_one_run(), progress_bars() as progress:
         task = progress.add_task("", total=None)
         study = study_forecasts(
             question,
@@ -105,64 +118,58 @@ def explain_forecast_command(
             watch=StudyWatch(
                 on_step=lambda what: progress.reset(task, description=what, total=None),
                 on_epoch=lambda done, of: progress.update(task, completed=done, total=of),
+                checkpoint=checkpoint,
             ),
         )
-        progress.reset(task, description="drawing", total=FIGURES)
+        progress.reset(task, description="drawing", total=figure_count(study))
         figures = {}
         for figure in forecast_figures(study):
             figures[figure.name] = figure
             progress.advance(task)
-    tell_problems(recording, question)
-    words = forecast_words(study)
-    (folder,) = band_folders([(rows.table.node, rows.table.band)])
-    facts = {
-        "recording": Path(data).name,
-        "learned from rows": f"{learned.start}:{learned.stop}",
-        "forecast rows": f"{asked.start}:{asked.stop}, {len(question.origins):,} forecasts",
-        "forecast columns": f"{question.columns[0].start}:{question.columns[0].stop} of {frequencies}",
-        "explained": f"{study.mapped:,} windows by the map, {study.windows} test windows by the others",
-        "training": f"{epochs} epochs of the networks, seed {seed}",
-        "made by": f"bandwatch {__version__}, bandwatch explain forecast",
-    }
-    settings = {"epochs": epochs, "seed": seed, "models": list(chosen)}
-    record = forecast_record(study, words) | {"data": data, "settings": settings}
-    files: dict[str, bytes] = {}
-    for figure in figures.values():
-        files[f"{folder}/{figure.name}"] = figure.content
-        files[f"{folder}/{figure.data_name}"] = figure.data
-    write_report(out, record, forecast_report_html(study, words, figures, folder, facts), files, FORECAST)
+        words = forecast_words(study)
+        (folder,) = band_folders([(rows.table.node, rows.table.band)])
+        facts = {
+            "recording": Path(data).name,
+            "learned from rows": f"{learned.start}:{learned.stop}",
+            "forecast rows": f"{asked.start}:{asked.stop}, {len(question.origins):,} forecasts",
+            "forecast columns": f"{question.columns[0].start}:{question.columns[0].stop} of {frequencies}",
+            "explained": f"{study.mapped:,} windows by the map, {study.windows} test windows by the others",
+            "training": f"{epochs} epochs of the networks, seed {seed}",
+            "made by": f"bandwatch {__version__}, bandwatch explain forecast",
+        }
+        settings = {"epochs": epochs, "seed": seed, "models": list(chosen)}
+        record = forecast_record(study, words) | {"data": data, "settings": settings}
+        files: dict[str, bytes] = {}
+        for figure in figures.values():
+            files[f"{folder}/{figure.name}"] = figure.content
+            files[f"{folder}/{figure.data_name}"] = figure.data
+        page = forecast_report_html(study, words, figures, folder, facts)
+        write_report(out, record, page, files, FORECAST)
     _tell(study, words)
     typer.echo(f"report: {out / PAGE_FILE}")
 
 
-def _with_epochs(trainers: dict[str, Trainer], epochs: int) -> dict[str, Trainer]:
-    """The networks among them at this budget."""
-    from ...models.forecast_training import NETWORKS, fit_network
+def _explained(models: str, named: Collection[str], convolutional: tuple[str, ...]) -> str:
+    """The first of the names whose network has a convolution; the CNN-LSTM of `all`, and of those that choose
+    their inputs, which begin as one."""
+    from ...explain.forecast_trainers import SELECTING
 
-    def trainer(name: str) -> Trainer:
-        def train(problem: ForecastProblem, seed: int, watch: TrainingWatch) -> FittedForecaster:
-            return fit_network(name, problem, seed, watch, epochs=epochs)
-
-        return train
-
-    return {name: trainer(name) if name in NETWORKS else given for name, given in trainers.items()}
-
-
-def _explained(models: str, convolutional: tuple[str, ...]) -> str:
-    """The first of the names whose network has a convolution; of all the CNN-LSTM."""
-    named = [name.strip() for name in models.split(",")]
-    if "all" in named:
+    in_order = [name.strip() for name in models.split(",")]
+    if "all" in in_order:
         return "cnn-lstm"
-    found = next((name for name in named if name in convolutional), None)
+    found = next((name for name in in_order if name in convolutional), None)
+    if found is None and any(name in SELECTING for name in named):
+        return "cnn-lstm"
     if found is None:
         raise BadInput(
             f"--models {models}: names no network with a convolution, which Grad-CAM needs; limit: one of "
-            f"{', '.join(convolutional)}"
+            f"{', '.join((*convolutional, *SELECTING))}"
         )
     return found
 
 
 def _tell(study: ForecastStudy, words: ForecastWords) -> None:
     typer.echo(f"{study.rows.table.node}/{study.rows.table.band}")
-    for text in (words.trust, words.frequencies, words.default, words.hours, words.back, words.errors):
+    told = (words.trust, words.frequencies, words.default, words.hours, words.back, words.errors)
+    for text in (*told, *words.selected):
         typer.echo(text)

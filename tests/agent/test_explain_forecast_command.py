@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from bandwatch.agent.cli import main
-from bandwatch.models.forecast_models import BASELINES
+from bandwatch.agent.commands.forecast_options import chosen_models
+from bandwatch.explain.forecast_trainers import SELECTING
+from bandwatch.models.forecast_models import BASELINES, TRAINERS
+from bandwatch.models.forecast_work import ForecastWork
 from bandwatch.tests.recorded import levels, write_recording
 
 
@@ -39,6 +42,7 @@ def test_a_recording_becomes_a_report(bandwatch, tmp_path, band):
     ask = ("explain", "forecast", "--data", band, "--out", out, "--epochs", 1, "--windows", 6)
     code, said, errors = bandwatch(*ask, "--out-columns", "2:5", "--models", "cnn")
     assert code == 0, errors
+    assert not (tmp_path / "why.work").exists()
     record = json.loads((out / "report.json").read_text())
     assert (record["kind"], record["network"], record["out_columns"]) == ("explain-forecast", "cnn", [2, 5])
     assert (record["train_rows"], record["test_rows"]) == ([0, 208], [208, 260])
@@ -59,6 +63,7 @@ def test_a_recording_becomes_a_report(bandwatch, tmp_path, band):
     [
         (("--models", "lstm"), "--models lstm: names no network with a convolution, which Grad-CAM needs"),
         (("--models", "cnn-lstn"), "--models cnn-lstn: is not one; the nearest is cnn-lstm"),
+        (("--models", "gc-cnn-lst"), "--models gc-cnn-lst: is not one; the nearest is gc-cnn-lstm"),
         (("--models", ","), "--models: names none"),
         (("--train-rows", "0:900"), "--train-rows 0:900: the data has 260 rows"),
         (("--train-rows", "9"), "--train-rows 9: limit: two whole numbers A:B"),
@@ -74,7 +79,39 @@ def test_what_cannot_be_explained_is_one_line(bandwatch, tmp_path, band, argumen
     assert (code, said) == (2, "")
     assert line in errors
     assert errors.strip().count("\n") == 0
-    assert not (tmp_path / "why").exists()
+    assert not {tmp_path / "why", tmp_path / "why.work"} & {*tmp_path.iterdir()}
+
+
+def test_what_a_forecaster_chose_is_told(bandwatch, tmp_path, band):
+    out = tmp_path / "why"
+    code, said, errors = bandwatch(
+        "explain", "forecast", "--data", band, "--out", out, "--epochs", 1, "--windows", 6,
+        "--models", "gc-cnn-lstm",
+    )  # fmt: skip
+    assert code == 0, errors
+    record = json.loads((out / "report.json").read_text())
+    assert record["network"] == "cnn-lstm"  # as which the other began
+    assert record["models"].keys() == {*BASELINES, "cnn-lstm", "default", "gc-cnn-lstm"}
+    chosen = record["selected"]["gc-cnn-lstm"]
+    assert chosen["retained"] == [0, 1, 2, 3, 4, 5]  # fewer than the paper's least: all
+    assert [pair[:2] for pair in chosen["tried"]] == [[6, parts] for parts in (0, 2, 4, 6, 8, 10)]
+    assert record["words"]["selected"][0] in said
+    assert "Chosen inputs" in (out / "report.html").read_text()
+    assert (out / "roof-low" / "chosen.svg").is_file()
+
+
+def test_two_runs_into_one_folder_do_not_mix(bandwatch, tmp_path, band):
+    out = tmp_path / "why"
+    with ForecastWork(tmp_path / "why.work").for_one_run():
+        code, _, errors = bandwatch("explain", "forecast", "--data", band, "--out", out, "--epochs", 1)
+    assert code == 2
+    assert "why.work: another run is at work there" in errors
+    assert not out.exists()
+
+
+def test_all_is_without_those_that_train_thirty_networks():
+    assert not {*chosen_models("all")} & {*SELECTING}
+    assert [*chosen_models("all, shap-cnn-lstm")] == [*TRAINERS, "shap-cnn-lstm"]
 
 
 def test_a_folder_of_something_else_is_refused_before_the_work(bandwatch, tmp_path, band):

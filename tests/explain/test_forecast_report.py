@@ -9,13 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bandwatch.explain.chosen_inputs import dropped_parts, tried_rows
 from bandwatch.explain.forecast_checks import PlantedLeader
-from bandwatch.explain.forecast_figures import FIGURES, forecast_figures
+from bandwatch.explain.forecast_figures import figure_count, forecast_figures
 from bandwatch.explain.forecast_hours import HourProfile, hourly_mean, rmse_by_hour
 from bandwatch.explain.forecast_report import forecast_record, forecast_report_html
-from bandwatch.explain.forecast_study import GRAD_CAM, MEASURES, SHAP, study_forecasts
+from bandwatch.explain.forecast_study import GRAD_CAM, MEASURES, SHAP, StudyWatch, study_forecasts
 from bandwatch.explain.forecast_words import consensus, forecast_words, hour_ranges, places
 from bandwatch.explain.rank_agreement import rank_correlation
+from bandwatch.explain.sanity import TITLES
+from bandwatch.explain.selected_forecasters import SelectionBudget, fit_selected
 from bandwatch.models.forecast_models import BASELINES, TRAINERS
 from bandwatch.models.forecast_question import ForecastQuestion
 from bandwatch.models.forecast_rows import ForecastRows
@@ -35,24 +38,37 @@ def planted():
 
 
 @pytest.fixture(scope="module")
-def study(planted, tmp_path_factory):
-    """A band in which one frequency does what all others do twelve rows later, ten days of half hours."""
+def asked(planted, tmp_path_factory):
+    """Of a band in which one frequency does what all others do twelve rows later, ten days of half hours."""
     path = tmp_path_factory.mktemp("band") / "band.npy"
     write_recording(path, planted.values * 3 - 90, step_seconds=SECONDS, bin_hz=1e6)
     rows = ForecastRows.read(open_recording(path), None)
     rows = replace(rows, table=replace(rows.table, band="<b> & co"))  # a page trusts no name
-    question = ForecastQuestion(rows, slice(0, LEARNED), slice(LEARNED, ROWS), [slice(0, 8)])
+    return ForecastQuestion(rows, slice(0, LEARNED), slice(LEARNED, ROWS), [slice(0, 8)])
+
+
+def some_trainers():
     trainers = {name: TRAINERS[name] for name in (*BASELINES, "default")}
     trainers["cnn-lstm"] = lambda problem, seed, watch: fit_network(
         "cnn-lstm", problem, seed, watch, epochs=6
     )
-    return study_forecasts(question, trainers, BASELINES, "cnn-lstm", windows=24)
+    # One training of each fold and number: what is chosen from does not matter here, that it is told does.
+    budget = SelectionBudget((3, 5), (4,), trial_epochs=1, epochs=2, iterations=10)
+    trainers["gc-cnn-lstm"] = lambda problem, seed, watch: fit_selected(
+        "gc-cnn-lstm", "grad-cam", problem, seed, watch, budget
+    )
+    return trainers
+
+
+@pytest.fixture(scope="module")
+def study(asked):
+    return study_forecasts(asked, some_trainers(), BASELINES, "cnn-lstm", windows=24)
 
 
 @pytest.fixture(scope="module")
 def figures(study):
     found = {figure.name: figure for figure in forecast_figures(study)}
-    assert len(found) == FIGURES
+    assert len(found) == figure_count(study) == 6
     return found
 
 
@@ -67,7 +83,7 @@ def test_every_measure_puts_the_planted_leader_first(study, planted):
     assert forecast_words(study).frequencies.startswith(
         f"By all four measures together, the cnn-lstm's forecast is driven most by {868 + planted.leader} MHz"
     )
-    assert study.after_shuffling.keys() == {GRAD_CAM, SHAP}
+    assert study.after_shuffling.keys() == {*MEASURES}
 
 
 def test_the_map_covers_the_recording_and_its_rows_have_their_hours(study):
@@ -92,12 +108,13 @@ def test_the_page_is_well_formed_stands_alone_and_says_the_words(page, study):
     assert len(ids) == len(set(ids))
     assert {element.get("href")[1:] for element in tree.iter("a")} <= set(ids)
     sources = [value for element in tree.iter() for name, value in element.items() if name.endswith("src")]
-    assert len(sources) == FIGURES
+    assert len(sources) == figure_count(study)
     assert all(re.match(r"data:image/(png|svg\+xml);base64,", source) for source in sources)
     assert not {*tree.iter("script"), *tree.iter("link")}
     said = " ".join("".join(tree.itertext()).split())
     words = forecast_words(study)
-    for sentence in (words.trust, words.frequencies, words.default, words.hours, words.back, words.errors):
+    told = (words.trust, words.frequencies, words.default, words.hours, words.back, words.errors)
+    for sentence in (*told, *words.selected):
         assert " ".join(sentence.split()) in said
     assert "recording/<b> & co" in said
     for figure in tree.iter("figure"):
@@ -114,8 +131,76 @@ def test_figures_have_the_numbers_of_the_study_and_are_the_same_each_time(study,
 def test_the_record_is_plain_json(study, planted):
     record = json.loads(json.dumps(forecast_record(study, forecast_words(study)), allow_nan=False))
     assert record["driving"][0] == planted.leader
-    assert record["models"].keys() == {*BASELINES, "default", "cnn-lstm"}
+    assert record["models"].keys() == {*BASELINES, "default", "cnn-lstm", "gc-cnn-lstm"}
     assert record["rank_correlation"][SHAP][SHAP] == 1
+
+
+def test_each_measures_sanity_stands_in_one_table(page, study):
+    tree = ET.fromstring(page.removeprefix("<!DOCTYPE html>"))
+    (table,) = [each for each in tree.iter("table") if [*each.itertext()][: len(TITLES)] == list(TITLES)]
+    rows = {cells[0]: cells[1:] for cells in ([*row.itertext()] for row in table.find("tbody"))}
+    assert rows.keys() == {*MEASURES}
+    for name, cells in rows.items():
+        numbers = [float(cell.replace("−", "-")) for cell in cells[:-1]]
+        expected = study.agreement[name, "permutation"], study.agreement[name, "occlusion"]
+        assert numbers == pytest.approx([*expected, study.after_shuffling[name]], abs=0.006)
+        assert cells[-1] == "20 of 20"
+
+
+def test_what_was_chosen_is_told(page, study):
+    made = study.selected["gc-cnn-lstm"]
+    record = forecast_record(study, forecast_words(study))["selected"]["gc-cnn-lstm"]
+    assert record["retained"] == made.selection.columns.tolist()
+    assert len(made.selection.columns) == made.retained
+    (said,) = forecast_words(study).selected
+    assert f"on the {made.retained} of 8 frequencies" in said
+    assert f"without the {len(made.selection.dropped)} least important of 48 parts" in said
+    gone = dropped_parts(study, made)
+    assert gone.sum() == len(made.selection.dropped) > 0
+    assert made.importance.segments[gone].max() <= np.nanmin(made.importance.segments[~gone])
+    tried = tried_rows(study)
+    assert tried.keys() == {f"{retained}, {dropped}" for retained, dropped in made.tried}
+    assert [pair for pair, cells in tried.items() if "chosen" in cells[0]] == [
+        f"{made.retained}, {made.dropped}"
+    ]
+    without = replace(study, selected={})
+    figures = {figure.name: figure for figure in forecast_figures(without)}
+    page = forecast_report_html(without, forecast_words(without), figures, "one", {})
+    assert "Chosen inputs" not in page
+
+
+def test_a_study_that_was_killed_goes_on_to_the_same_page(asked, study, page, tmp_path):
+    class Killed(BaseException):
+        """As nothing else ends a study."""
+
+    def kept(model):
+        return tmp_path / f"{model}.safetensors"
+
+    def dies(done, _of):
+        if begun[-1].startswith("gc-cnn-lstm") and done == 3:
+            raise Killed
+
+    begun, told = [], []
+    with pytest.raises(Killed):
+        study_forecasts(
+            asked,
+            some_trainers(),
+            BASELINES,
+            "cnn-lstm",
+            windows=24,
+            watch=StudyWatch(begun.append, dies, kept),
+        )
+    watch = StudyWatch(begun.append, lambda done, _of: told.append((begun[-1].split(":")[0], done)), kept)
+    again = study_forecasts(asked, some_trainers(), BASELINES, "cnn-lstm", windows=24, watch=watch)
+    of_network, of_other = (
+        [done for each, done in told if each == name] for name in ("cnn-lstm", "gc-cnn-lstm")
+    )
+    assert of_network[0] == 6  # it was whole
+    assert of_other[0] == 3  # it goes on where it was
+    figures = {figure.name: figure for figure in forecast_figures(again)}
+    assert page == forecast_report_html(
+        again, forecast_words(again), figures, "one", {"recording": "a<b>.npy"}
+    )
 
 
 def test_a_network_worse_than_a_baseline_is_no_advice(study):
@@ -193,7 +278,7 @@ def test_rank_correlation_is_spearmans():
     assert np.isnan(rank_correlation(one, np.ones(4, np.float32)))
 
 
-def test_it_opens_in_a_browser_light_dark_and_printed(page, tmp_path):
+def test_it_opens_in_a_browser_light_dark_and_printed(study, page, tmp_path):
     found_chromium()
     path = tmp_path / "report.html"
     path.write_text(page)
@@ -206,7 +291,7 @@ def test_it_opens_in_a_browser_light_dark_and_printed(page, tmp_path):
             contrast, worst = browser.value(LEAST_CONTRAST)
             assert contrast >= 4.5, worst
             pictures = browser.value(PICTURES)
-            assert len(pictures) == FIGURES
+            assert len(pictures) == figure_count(study)
             assert all(each["loaded"] and min(each["width"], each["height"]) > 100 for each in pictures)
             assert {each["ground"] for each in pictures} == {"rgb(255, 255, 255)"}
             assert browser.value("document.documentElement.scrollWidth <= innerWidth")
