@@ -21,6 +21,8 @@ from .default_twin import DefaultTwin
 from .frozen_network import differentiating, mean_of_outputs
 
 SAMPLES = 32
+MOST_BASELINES = 1024
+AT_ONCE = 64
 MOST_VALUES = 2**21  # differentiated at a time: 16 MiB of float64, and some times that on the way
 
 
@@ -65,48 +67,90 @@ def default_attributions(
     """Expected gradients of the forecasts from `origins` [m], against those from `background` [b].
 
     `values` [n, F] in dB are a regular grid as `FittedForecaster.forecasts` takes it; a row that is not
-    known is of NaN. Baselines are the pasts before `background` (the origins themselves unless it is given,
-    training rows best), at most `samples` of them, drawn evenly and each taken once, so that an origin's
-    map depends on no other's. A row that is unknown in the past or in the baseline has no share in
-    that sample. The forecaster is as it was.
+    known is of NaN. Baselines are the pasts before `background` (the origins themselves unless it is given;
+    training rows are best). Slopes are taken on the way from `samples` of them, drawn evenly, so that an
+    origin's map depends on no other's; where a value stands beside the baselines is told by all of them
+    (1,024, drawn evenly). A row that is unknown has no share. The forecaster is as it was.
 
     Raises BadInput where an origin's last 24 rows are not finite or not there, or there is none.
     """
-    background = origins if background is None else background
-    baselines, baselines_known = _pasts(forecaster, values, _drawn(background, samples))
-    count = len(baselines)
-    draw = np.random.default_rng(seed)
-    places = ((draw.permutation(count) + draw.random(count)) / count)[:, np.newaxis, np.newaxis]
+    if not len(origins):
+        raise BadInput("map of the default forecaster: no origin, needs at least one")
     with differentiating():  # so that its tensors can be, whatever the caller forbade
         twin = DefaultTwin(forecaster)
-    at_once = max(1, MOST_VALUES // baselines.size)
+    compared = _Baselines.of(
+        twin, forecaster, values, origins if background is None else background, samples, seed
+    )
+    at_once = max(1, MOST_VALUES // compared.drawn.size)
     found: list[DefaultAttributions] = []
     for start in range(0, len(origins), at_once):
         pasts, known = _pasts(forecaster, values, origins[start : start + at_once])
-        both = known[:, np.newaxis] & baselines_known  # [w, b, R]
-        away = np.where(both[:, :, :, np.newaxis], pasts[:, np.newaxis] - baselines, 0)
-        points = (baselines + places * away).reshape(-1, *pasts.shape[1:])
-        slopes = _slopes(twin, points, both.reshape(len(points), -1))
-        values_of = (away * slopes.reshape(away.shape)).mean(axis=1)  # [w, R, F]
-        gap = _said(twin, pasts, known) - _said(twin, baselines, baselines_known).mean()
+        each = compared.values_of(twin, pasts, known)  # [w, R, F]
         found.append(
             DefaultAttributions(
-                values_of[:, -HISTORY_STEPS:].astype(np.float32),
-                values_of[:, :-HISTORY_STEPS].sum(axis=1).astype(np.float32),
-                gap.astype(np.float32),
+                each[:, -HISTORY_STEPS:].astype(np.float32),
+                each[:, :-HISTORY_STEPS].sum(axis=1).astype(np.float32),
+                (_said(twin, pasts, known) - compared.expected).astype(np.float32),
             )
         )
-    if not found:
-        raise BadInput("map of the default forecaster: no origin, needs at least one")
     return DefaultAttributions(
         *(np.concatenate([getattr(part, name) for part in found]) for name in ("maps", "older", "away"))
     )
 
 
-def _drawn(background: Int64, samples: int) -> Int64:
-    if not len(background) or samples < 1:
-        raise BadInput(f"{len(background)} baselines and {samples} samples, needs 1 of each")
-    return background[np.unique(np.linspace(0, len(background) - 1, samples).round().astype(np.int64))]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Baselines:
+    """`drawn` [b, R, F], which rows are `known` [b, R], how far along the way each is asked, `places` [b].
+
+    `off` [R, F] is how far the mean of the drawn is from that of all; `expected` the mean forecast of all.
+    """
+
+    drawn: NDArray[np.float64]
+    known: NDArray[np.bool_]
+    places: NDArray[np.float64]
+    off: NDArray[np.float64]
+    expected: float
+
+    @classmethod
+    def of(
+        cls,
+        twin: DefaultTwin,
+        forecaster: Default,
+        values: Float32,
+        background: Int64,
+        samples: int,
+        seed: int,
+    ) -> _Baselines:
+        drawn, known = _pasts(forecaster, values, _evenly(background, samples))
+        draw = np.random.default_rng(seed)
+        places = (draw.permutation(len(drawn)) + draw.random(len(drawn))) / len(drawn)
+        every = _evenly(background, MOST_BASELINES)
+        total, count, said = np.zeros(drawn.shape[1:]), np.zeros(drawn.shape[1]), 0.0
+        for start in range(0, len(every), AT_ONCE):
+            pasts, sure = _pasts(forecaster, values, every[start : start + AT_ONCE])
+            total += pasts.sum(axis=0)
+            count += sure.sum(axis=0)
+            said += float(_said(twin, pasts, sure).sum())
+        mean = total / np.maximum(count, 1)[:, np.newaxis]
+        off = np.where(known.all(axis=0)[:, np.newaxis], drawn.mean(axis=0) - mean, 0)
+        return cls(drawn, known, places, off, said / len(every))
+
+    def values_of(
+        self, twin: DefaultTwin, pasts: NDArray[np.float64], known: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Of some pasts. Shape: [w, R, F], [w, R] -> [w, R, F]."""
+        both = known[:, np.newaxis] & self.known  # [w, b, R]
+        away = np.where(both[:, :, :, np.newaxis], pasts[:, np.newaxis] - self.drawn, 0)
+        points = (self.drawn + self.places[:, np.newaxis, np.newaxis] * away).reshape(-1, *pasts.shape[1:])
+        slopes = _slopes(twin, points, both.reshape(len(points), -1)).reshape(away.shape)
+        # Few baselines have another mean than all; most of the default is linear, so that this sets it right.
+        return (away * slopes).mean(axis=1) + slopes.mean(axis=1) * self.off
+
+
+def _evenly(background: Int64, most: int) -> Int64:
+    if not len(background) or most < 1:
+        raise BadInput(f"{len(background)} baselines and {most} samples, needs 1 of each")
+    return background[np.unique(np.linspace(0, len(background) - 1, most).round().astype(np.int64))]
 
 
 def _pasts(
