@@ -14,12 +14,13 @@ from ..pipeline.frames import Float32
 from ..pipeline.histories import HISTORY_STEPS
 from .chosen_inputs import chosen_figure
 from .forecast_hours import HOURS
-from .forecast_study import DEFAULT, MEASURES, PERMUTATION, ForecastStudy
+from .forecast_study import DEFAULT, MEASURES, PERMUTATION, SHAP, ForecastStudy
 from .importance import most_important
 from .report_figure import ReportFigure, report_figure
 
 TOP = 30  # the paper's
-MAP, TOP_FREQUENCIES, ALL_FREQUENCIES = "map.png", "top-frequencies.svg", "frequencies.svg"
+MAP, DEFAULT_MAP = "map.png", "default-map.png"
+TOP_FREQUENCIES, ALL_FREQUENCIES = "top-frequencies.svg", "frequencies.svg"
 ERRORS, TIME = "errors.svg", "time.svg"
 _MOST_PIXELS = 1200
 _BLUE, _RED, _GREY = "#1f5fa8", "#b3261e", "#8a939c"
@@ -27,12 +28,13 @@ _COLOURS = {DEFAULT: _RED}
 
 
 def figure_count(study: ForecastStudy) -> int:
-    return 6 if study.selected else 5
+    return 7 if study.selected else 6
 
 
 def forecast_figures(study: ForecastStudy) -> Iterator[ReportFigure]:
     """`figure_count` of them, in the order of the page."""
     yield _map(study)
+    yield _default_map(study)
     yield _top(study)
     yield _all(study)
     yield _errors(study)
@@ -72,6 +74,35 @@ def _map(study: ForecastStudy) -> ReportFigure:
         "frequency_mean": np.nanmean(study.map, axis=0),
     }
     return report_figure(MAP, figure, caption, arrays)
+
+
+def _default_map(study: ForecastStudy) -> ReportFigure:
+    look, rows = study.look_of_default, study.rows
+    figure = _figure(11, 8.4)
+    above, below = figure.subplots(2, 1, sharex=True)
+    for axes, values, title in (
+        (above, study.map, f"what the {study.network} looks at: global Grad-CAM map"),
+        (below, look.map, "what the default looks at: global map of its own SHAP"),
+    ):
+        usual = float(np.nanmean(values)) or 1.0
+        _heat(figure, axes, study, values / np.float32(usual), "magma", "evidence, 1 = mean")
+        axes.set_title(title)
+        axes.set_ylabel("frequency, MHz")
+    below.set_xlabel(f"row, of {rows.table.step_s:g} s")
+    caption = (
+        f"Above the {study.network}'s map once more, below the default's, of {look.windows:,} windows: the "
+        "mean size of what each value adds to or takes from its mean forecast, beside the training rows "
+        "(expected gradients, by its own slopes). The default reads far more of the frequencies that it "
+        "forecasts than of others; bright rows there are those whose level was unusual. Where both maps are "
+        "bright, two quite different forecasters lean on the same rows and frequencies. White: no window."
+    )
+    arrays = {
+        "map": look.map,
+        "frequencies_hz": rows.table.frequencies_hz,
+        "frequency_mean": look.frequencies,
+        "steps": look.steps,
+    }
+    return report_figure(DEFAULT_MAP, figure, caption, arrays)
 
 
 def _heat(
@@ -136,9 +167,10 @@ def _top(study: ForecastStudy) -> ReportFigure:
 
 
 def _all(study: ForecastStudy) -> ReportFigure:
-    figure = _figure(11, 8.5)
+    figure = _figure(11, 9.5)
     lines = {name: study.importance[name] for name in MEASURES}
     lines[f"{DEFAULT}: {PERMUTATION}"] = study.of_default
+    lines[f"{DEFAULT}: {SHAP}"] = study.look_of_default.frequencies
     mhz = study.rows.table.frequencies_hz / 1e6
     drawn = figure.subplots(len(lines), 1, sharex=True)
     for axes, (name, values) in zip(drawn, lines.items(), strict=True):
@@ -153,7 +185,7 @@ def _all(study: ForecastStudy) -> ReportFigure:
     drawn[-1].set_xlabel("frequency, MHz (grey ground: forecast)")
     caption = (
         f"The importance of every frequency: four measures of the {study.network}, and at the foot what the "
-        "default forecaster, which has no gradients, loses by permutation. Dots are the first "
+        "default forecaster loses by permutation, and what its own map says. Dots are the first "
         f"{min(TOP, study.map.shape[1] // 3)}. Look for peaks that stand at the same frequency in all rows. "
         "Neighbours that say the same stand in for each other: permutation finds each of them of little "
         "importance, gradients share it out. Below 0 is chance."

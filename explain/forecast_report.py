@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .chosen_inputs import CHOSEN_FIGURE, chosen_record, tried_rows
-from .forecast_figures import ALL_FREQUENCIES, ERRORS, MAP, TIME, TOP, TOP_FREQUENCIES
-from .forecast_study import DEFAULT, MEASURES, OCCLUSION, PERMUTATION, ForecastStudy
+from .forecast_figures import ALL_FREQUENCIES, DEFAULT_MAP, ERRORS, MAP, TIME, TOP, TOP_FREQUENCIES
+from .forecast_study import DEFAULT, MEASURES, OCCLUSION, PERMUTATION, SHAP, ForecastStudy
 from .forecast_words import ForecastWords, consensus
 from .importance import most_important
 from .report_figure import ReportFigure, plain
@@ -46,7 +46,8 @@ def forecast_report_html(
         "<p>From the 24 rows before it, a forecast says the next 12 of "
         f"{study.columns.stop - study.columns.start} frequencies. This report says which frequencies and "
         f"hours it is made of: of the {escape(study.network)}, a network of the third paper, by gradients "
-        "and without, and of the default forecaster by what it loses when a frequency is taken from it. "
+        "and without, and of the default forecaster by its own map and by what it loses when a frequency is "
+        "taken from it. "
         "<strong>Importance is not quality</strong>: it says what a forecaster uses, be it good or bad.</p>",
         f'<nav aria-label="Contents"><ul>{links}</ul></nav>',
         _heading("trust"),
@@ -69,6 +70,7 @@ def forecast_report_html(
         _said(words.hours),
         _said(words.back),
         figure_html(figures[MAP], folder),
+        figure_html(figures[DEFAULT_MAP], folder),
         figure_html(figures[TIME], folder),
         _heading("errors"),
         _said(words.errors),
@@ -97,7 +99,16 @@ def forecast_record(study: ForecastStudy, words: ForecastWords) -> dict[str, Any
             "words": asdict(words),
             "models": {name: scores.record() for name, scores in study.scores.items()},
             "frequencies_hz": table.frequencies_hz,
-            "importance": {**study.importance, f"{DEFAULT}: {PERMUTATION}": study.of_default},
+            "importance": {
+                **study.importance,
+                f"{DEFAULT}: {PERMUTATION}": study.of_default,
+                f"{DEFAULT}: {SHAP}": study.look_of_default.frequencies,
+            },
+            "default_looks": {
+                "windows": study.look_of_default.windows,
+                "steps": study.look_of_default.steps,
+                "older": study.look_of_default.older,
+            },
             "top": {name: most_important(study.importance[name], TOP) for name in MEASURES}
             | {f"{DEFAULT}: {PERMUTATION}": most_important(study.of_default, TOP)},
             "driving": consensus(study.importance),

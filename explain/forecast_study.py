@@ -1,4 +1,4 @@
-"""What a band's forecasters look at, measured: one network by four measures, the default by what it loses.
+"""What a band's forecasters look at, measured: a network by four measures, the default by map and by loss.
 
 The network and every other forecaster learn from the training rows alone; errors and importance are of rows
 that none of them saw. The global map is of the whole recording: it tells what the network looks at there, not
@@ -19,10 +19,12 @@ from ..models.forecast_problem import FittedForecaster, ForecastProblem, Trainer
 from ..models.forecast_question import ForecastQuestion
 from ..models.forecast_rows import ForecastRows
 from ..models.forecast_scores import ForecastScores
+from ..models.forecasters.default import Default
 from ..models.forecasters.fitted_network import FittedNetwork
 from ..models.one_thread import one_thread
 from ..pipeline.frames import Float32
 from ..pipeline.histories import HISTORY_STEPS
+from .default_look import DefaultLook
 from .forecast_checks import shuffled
 from .forecast_hours import HourProfile, hours_of, rmse_by_hour
 from .grad_cam import GradCam
@@ -55,7 +57,8 @@ class ForecastStudy:
 
     `scores` by model, the explained network `network` and the default among them. `map` [rows, F] is I(t, f),
     NaN where no window covers a row, and `hours` [rows] when each row was heard (UTC), NaN where it is
-    missing. `importance` [F] of the network, by measure; `of_default` [F] by permutation. `agreement` are
+    missing. `importance` [F] of the network, by measure; `of_default` [F] by permutation, and
+    `look_of_default` its own map. `agreement` are
     rank correlations between the measures, `after_shuffling` of a measure with itself once the weights lie in
     another order (median of three). `selected` are those of the models that choose their inputs, with what
     they chose. `steps` [24], oldest first, by model: how far forecasts move when that
@@ -73,6 +76,7 @@ class ForecastStudy:
     hours: Float32
     importance: Mapping[str, Float32]
     of_default: Float32
+    look_of_default: DefaultLook
     agreement: Mapping[tuple[str, str], float]
     after_shuffling: Mapping[str, float]
     steps: Mapping[str, Float32]
@@ -132,6 +136,8 @@ def study_forecasts(
         watch.on_step("default: permutation")
         own = asked.asked(fitted[DEFAULT])
         of_default = permutation_importance(own, repeats=1, seed=seed)
+        watch.on_step("default: global map")
+        look = DefaultLook.of(question, cast(Default, fitted[DEFAULT]), seed=seed, on_windows=watch.on_epoch)
         fill = question.problem(columns).table.values.mean(axis=0, dtype=np.float64).astype(np.float32)
         steps[DEFAULT] = step_occlusion(own, np.where(np.isfinite(fill), fill, explained.mean_db))
     hours = hours_of(question.rows)
@@ -148,6 +154,7 @@ def study_forecasts(
         hours=hours,
         importance=importance,
         of_default=of_default,
+        look_of_default=look,
         agreement=_agreement(importance, of_default),
         after_shuffling=shuffles,
         steps=steps,

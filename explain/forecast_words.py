@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from ..pipeline.frames import Float32, Int64
 from .amounts import amount, frequencies, percent
 from .chosen_inputs import chosen_sentence, first_columns
+from .default_look import default_look_sentence
 from .forecast_hours import HOURS, HourProfile
 from .forecast_study import DEFAULT, GRAD_CAM, MEASURES, SHAP, ForecastStudy
 from .importance import most_important
@@ -43,7 +44,10 @@ def forecast_words(study: ForecastStudy) -> ForecastWords:
     return ForecastWords(
         trust=_trust(study),
         frequencies=_frequencies(study),
-        default=_default(study),
+        default=f"{_default(study)} "
+        + default_look_sentence(
+            study.look_of_default, study.columns, study.of_default, lambda top: places(top, study)
+        ),
         hours=_hours(study),
         back=_back(study),
         errors=_errors(study),
@@ -171,8 +175,8 @@ def _default(study: ForecastStudy) -> str:
     own = np.zeros(len(rise), dtype=bool)
     own[study.columns] = True
     parts = [
-        f"The default forecaster, which has no gradients, loses most when {places(top, study)} is taken from "
-        f"it: {places(top[:1], study)} costs {greatest:.3f} {unit} of RMSE ({rmse:.3f} with all there)."
+        f"The default forecaster loses most when {places(top, study)} is taken from it: "
+        f"{places(top[:1], study)} costs {greatest:.3f} {unit} of RMSE ({rmse:.3f} with all there)."
     ]
     if not own.all():
         positive = np.maximum(rise, 0)

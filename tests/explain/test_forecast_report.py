@@ -68,7 +68,7 @@ def study(asked):
 @pytest.fixture(scope="module")
 def figures(study):
     found = {figure.name: figure for figure in forecast_figures(study)}
-    assert len(found) == figure_count(study) == 6
+    assert len(found) == figure_count(study) == 7
     return found
 
 
