@@ -78,13 +78,11 @@ def default_attributions(
         raise BadInput("map of the default forecaster: no origin, needs at least one")
     with differentiating():  # so that its tensors can be, whatever the caller forbade
         twin = DefaultTwin(forecaster)
-    compared = _Baselines.of(
-        twin, forecaster, values, origins if background is None else background, samples, seed
-    )
+    compared = _Baselines.of(twin, values, origins if background is None else background, samples, seed)
     at_once = max(1, MOST_VALUES // compared.drawn.size)
     found: list[DefaultAttributions] = []
     for start in range(0, len(origins), at_once):
-        pasts, known = _pasts(forecaster, values, origins[start : start + at_once])
+        pasts, known = _pasts(twin, values, origins[start : start + at_once])
         each = compared.values_of(twin, pasts, known)  # [w, R, F]
         found.append(
             DefaultAttributions(
@@ -115,24 +113,24 @@ class _Baselines:
     def of(
         cls,
         twin: DefaultTwin,
-        forecaster: Default,
         values: Float32,
         background: Int64,
         samples: int,
         seed: int,
     ) -> _Baselines:
-        drawn, known = _pasts(forecaster, values, _evenly(background, samples))
+        drawn, known = _pasts(twin, values, _evenly(background, samples))
         draw = np.random.default_rng(seed)
         places = (draw.permutation(len(drawn)) + draw.random(len(drawn))) / len(drawn)
         every = _evenly(background, MOST_BASELINES)
         total, count, said = np.zeros(drawn.shape[1:]), np.zeros(drawn.shape[1]), 0.0
         for start in range(0, len(every), AT_ONCE):
-            pasts, sure = _pasts(forecaster, values, every[start : start + AT_ONCE])
+            pasts, sure = _pasts(twin, values, every[start : start + AT_ONCE])
             total += pasts.sum(axis=0)
             count += sure.sum(axis=0)
             said += float(_said(twin, pasts, sure).sum())
         mean = total / np.maximum(count, 1)[:, np.newaxis]
-        off = np.where(known.all(axis=0)[:, np.newaxis], drawn.mean(axis=0) - mean, 0)
+        off = drawn.mean(axis=0) - mean
+        off[~np.asarray(known.all(axis=0))] = 0
         return cls(drawn, known, places, off, said / len(every))
 
     def values_of(
@@ -154,17 +152,17 @@ def _evenly(background: Int64, most: int) -> Int64:
 
 
 def _pasts(
-    forecaster: Default, values: Float32, origins: Int64
+    twin: DefaultTwin, values: Float32, origins: Int64
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Before each origin, 0 in rows that are not known; which are. Shape: [m, R, F], [m, R]."""
-    if values.ndim != 2 or values.shape[1] != forecaster.frequencies_hz.size:
-        raise BadInput(f"values of shape {list(values.shape)}, needs [n, {forecaster.frequencies_hz.size}]")
+    if values.ndim != 2 or values.shape[1] != twin.frequencies:
+        raise BadInput(f"values of shape {list(values.shape)}, needs [n, {twin.frequencies}]")
     if origins.min() < HISTORY_STEPS or origins.max() > len(values):
         raise BadInput(
             f"origins {origins.min()} to {origins.max()} of {len(values)} rows, "
             f"needs {HISTORY_STEPS} to {len(values)}"
         )
-    past = past_rows(values, origins, forecaster.needs_rows).astype(np.float64)
+    past = past_rows(values, origins, twin.rows).astype(np.float64)
     known = np.asarray(np.isfinite(past).all(axis=2))
     whole = known[:, -HISTORY_STEPS:].all(axis=1)
     if not whole.all():

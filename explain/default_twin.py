@@ -22,6 +22,7 @@ from ..models.forecasters.default_inputs import (
     MEDIANS_ROWS,
     NEIGHBOURS,
     QUANTILES,
+    RECENT_ROWS,
     SEASON_ROWS,
     InputReader,
 )
@@ -35,14 +36,15 @@ class DefaultTwin(nn.Module):
     Medians and quantiles are one of the values, or a mean of two, so their slopes are 1 or shared out; where
     values are equal one of them has it all. Beyond the curves' limit of 4 deviations the slope is 0.
 
-    Shape: past [n, needs_rows, F] in dB, which rows are known [n, needs_rows] -> [n, 12, outputs] in dB. The
+    Shape: past [n, rows, F] in dB, which rows are known [n, rows] -> [n, 12, outputs] in dB. The
     last 24 rows have to be known; what stands in rows that are not, does not matter and has slope 0.
     """
 
     def __init__(self, forecaster: Default) -> None:
         super().__init__()
-        self._reader = forecaster.reader
-        self._needs_rows = forecaster.needs_rows
+        self._reader = reader = forecaster.reader
+        self.rows = max(RECENT_ROWS, reader.periods * (reader.period or 0) + HISTORY_STEPS)
+        self.frequencies = forecaster.frequencies_hz.size
         mixture = forecaster.mixture
         self._own = _tensor(mixture.own)
         self._band = (
@@ -99,7 +101,7 @@ class DefaultTwin(nn.Module):
         now, last = HISTORY_STEPS - 1, past[:, -1:]
         moved, counted, blocks = [], [], []
         for back in range(1, reader.periods + 1):
-            start = self._needs_rows - back * reader.period - HISTORY_STEPS
+            start = self.rows - back * reader.period - HISTORY_STEPS
             rows = slice(start, start + SEASON_ROWS)
             sure = known[:, rows]
             change = torch.where(sure[:, :, None], past[:, rows] - last, 0.0)

@@ -52,10 +52,11 @@ def fitted(values: np.ndarray) -> Default:
 
 def test_the_twin_says_what_the_forecaster_says(fitted: Default, values: np.ndarray) -> None:
     origins = np.array([30, 150, 330, 420, 560, 688])  # pasts cut short, with an unknown row, whole
-    past = past_rows(values, origins, fitted.needs_rows).astype(np.float64)
+    twin = DefaultTwin(fitted)
+    past = past_rows(values, origins, twin.rows).astype(np.float64)
     known = np.isfinite(past).all(axis=2)
     assert 0 < known.sum() < known.size
-    said = DefaultTwin(fitted)(torch.from_numpy(np.where(known[:, :, None], past, 1e6)), torch.tensor(known))
+    said = twin(torch.from_numpy(np.where(known[:, :, None], past, 1e6)), torch.tensor(known))
     assert said.numpy() == pytest.approx(fitted.forecasts(values, origins), abs=2e-4)
 
 
@@ -64,8 +65,8 @@ def test_slopes_are_those_of_finite_differences(fitted: Default, values: np.ndar
     needs = fitted.needs_rows
     past = values[origin - needs : origin]
     twin = DefaultTwin(fitted)
-    asked = torch.from_numpy(past[np.newaxis].astype(np.float64)).requires_grad_()
-    known = torch.ones((1, needs), dtype=torch.bool)
+    asked = torch.from_numpy(past[np.newaxis, -twin.rows :].astype(np.float64)).requires_grad_()
+    known = torch.ones((1, twin.rows), dtype=torch.bool)
     (slopes,) = torch.autograd.grad(mean_of_outputs(twin(asked, known)).sum(), asked)
 
     def mean(changed: np.ndarray) -> float:
@@ -80,7 +81,7 @@ def test_slopes_are_those_of_finite_differences(fitted: Default, values: np.ndar
         up[row, column] += width
         down[row, column] -= width
         found.append((mean(up) - mean(down)) / (2 * width))
-    expected = np.array([float(slopes[0, row, column]) for row, column in places])
+    expected = np.array([float(slopes[0, row - needs, column]) for row, column in places])
     assert np.abs(expected).max() > 0.05
     assert np.abs(np.array(found) - expected).max() < 0.005 * np.abs(expected).max()
 
