@@ -27,7 +27,9 @@ AT_ONCE = 64
 class DefaultLook:
     """Sizes of expected gradients in dB: of each value, how much it adds to or takes from the mean forecast.
 
-    `map` [rows, F] is I(t, f), NaN where none of the `windows` covers a row; `steps` [24], oldest first, and
+    `map` [rows, F] is I(t, f), NaN where none of the `windows` covers a row. Where not all windows are drawn,
+    a row is seen at few of the 24 steps, and the newest count most: a row's mean is taken beside
+    what is usual at these steps, which of all windows is the plain mean. `steps` [24], oldest first, and
     `older`, of all rows before these, are shares of the whole and together 1.
     """
 
@@ -81,11 +83,20 @@ class DefaultLook:
         steps = sizes.sum(axis=(0, 2), dtype=np.float64)
         whole = steps.sum() + older or 1.0
         return cls(
-            global_map(sizes, firsts, rows.count),
+            even_map(sizes, firsts, rows.count),
             len(firsts),
             (steps / whole).astype(np.float32),
             older / whole,
         )
+
+
+def even_map(sizes: Float32, firsts: Int64, rows: int) -> Float32:
+    """The global map as if each row had been seen at all steps. Shape: [n, 24, F], [n] -> [rows, F]."""
+    usual = sizes.mean(axis=(0, 2), dtype=np.float64)  # [24]
+    if not usual.all():
+        return global_map(sizes, firsts, rows)
+    share = np.broadcast_to((usual / usual.mean())[:, np.newaxis], (len(sizes), len(usual), 1))
+    return global_map(sizes, firsts, rows) / global_map(share.astype(np.float32), firsts, rows)
 
 
 def default_look_sentence(

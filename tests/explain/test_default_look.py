@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from bandwatch.explain.default_look import DefaultLook, default_look_sentence
+from bandwatch.explain.default_look import DefaultLook, default_look_sentence, even_map
 from bandwatch.explain.forecast_checks import PlantedLeader
+from bandwatch.explain.global_map import global_map
 from bandwatch.models.forecast_problem import TrainingWatch
 from bandwatch.models.forecast_question import ForecastQuestion
 from bandwatch.models.forecast_rows import ForecastRows
@@ -55,3 +56,20 @@ def test_it_is_told_in_words(look, planted):
     assert "correlate by 1.00" in told
     share = look.frequencies[:4].sum() / look.frequencies.sum()
     assert f"{share:.0%}".replace("%", " %") + " of the map is on the 4 frequencies" in told
+
+
+def test_few_windows_make_the_map_that_all_would():
+    """Rows that were seen as the newest step do not stand out for it."""
+    random = np.random.default_rng(0)
+    level = random.uniform(1, 3, 120)  # how much a row matters, wherever it is seen
+    steps = np.geomspace(0.1, 3, 24)
+    firsts = np.arange(97)
+    sizes = (steps * level[firsts[:, np.newaxis] + np.arange(24)])[:, :, np.newaxis].astype(np.float32)
+    right = level[23:97] / level[23:97].mean()
+
+    def beside(found):
+        return found[23:97, 0] / found[23:97, 0].mean()
+
+    assert beside(even_map(sizes, firsts, 120)) == pytest.approx(right, rel=0.02)
+    assert beside(even_map(sizes[::8], firsts[::8], 120)) == pytest.approx(right, rel=0.2)
+    assert np.abs(beside(global_map(sizes[::8], firsts[::8], 120)) / right - 1).max() > 0.5
