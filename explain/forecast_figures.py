@@ -10,10 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..models.forecast_question import ForecastQuestion
+from ..models.forecast_rows import ForecastRows
 from ..pipeline.frames import Float32
 from ..pipeline.histories import HISTORY_STEPS
 from .chosen_inputs import chosen_figure
-from .forecast_hours import HOURS
+from .forecast_hours import HOURS, hours_of
 from .forecast_study import DEFAULT, MEASURES, PERMUTATION, SHAP, ForecastStudy
 from .importance import most_important
 from .report_figure import ReportFigure, report_figure
@@ -33,7 +35,7 @@ def figure_count(study: ForecastStudy) -> int:
 
 def forecast_figures(study: ForecastStudy) -> Iterator[ReportFigure]:
     """`figure_count` of them, in the order of the page."""
-    yield _map(study)
+    yield map_figure(study.question, study.network, study.map, study.mapped)
     yield _default_map(study)
     yield _top(study)
     yield _all(study)
@@ -43,35 +45,36 @@ def forecast_figures(study: ForecastStudy) -> Iterator[ReportFigure]:
         yield chosen_figure(study)
 
 
-def _map(study: ForecastStudy) -> ReportFigure:
-    rows = study.rows
-    heard = np.full(study.map.shape, np.nan, np.float32)
+def map_figure(question: ForecastQuestion, network: str, whole: Float32, mapped: int) -> ReportFigure:
+    """The global map I(t, f) of a network under what was heard; `whole` [rows, F] is of `mapped` windows."""
+    rows = question.rows
+    heard = np.full(whole.shape, np.nan, np.float32)
     heard[rows.number] = rows.table.values
     figure = _figure(11, 8.4)
     above, below = figure.subplots(2, 1, sharex=True)
-    _heat(figure, above, study, heard, "turbo", rows.table.unit)
+    _heat(figure, above, rows, heard, "turbo", rows.table.unit)
     above.set_title("what was heard")
-    usual = float(np.nanmean(study.map)) or 1.0
-    _heat(figure, below, study, study.map / np.float32(usual), "magma", "evidence, 1 = mean")
-    below.set_title(f"what the {study.network} looks at: global Grad-CAM map")
+    usual = float(np.nanmean(whole)) or 1.0
+    _heat(figure, below, rows, whole / np.float32(usual), "magma", "evidence, 1 = mean")
+    below.set_title(f"what the {network} looks at: global Grad-CAM map")
     below.set_xlabel(f"row, of {rows.table.step_s:g} s")
     for axes in (above, below):
         axes.set_ylabel("frequency, MHz")
-        for row in {study.question.train.start, study.question.train.stop, study.question.test.start}:
+        for row in {question.train.start, question.train.stop, question.test.start}:
             axes.axvline(row, color="white", linewidth=1, linestyle="--")
     caption = (
         "Above the recording, below the global Grad-CAM map I(t, f) of the same rows: the mean, over all "
-        f"windows of 24 rows that cover a row ({study.mapped:,} in all), of the evidence that each of its "
+        f"windows of 24 rows that cover a row ({mapped:,} in all), of the evidence that each of its "
         "values gives for a higher mean forecast. Bright streaks from left to right are frequencies that "
         "always count; bright columns are rows that count at all frequencies, such as an event or an hour of "
         "the day. Compare with above: where the map is bright and nothing is heard, distrust it. "
         "Dashed: where the training rows begin and end, and where the test rows begin. White: no window."
     )
     arrays = {
-        "map": study.map,
-        "hours_utc": study.hours,
+        "map": whole,
+        "hours_utc": hours_of(rows),
         "frequencies_hz": rows.table.frequencies_hz,
-        "frequency_mean": np.nanmean(study.map, axis=0),
+        "frequency_mean": np.nanmean(whole, axis=0),
     }
     return report_figure(MAP, figure, caption, arrays)
 
@@ -85,7 +88,7 @@ def _default_map(study: ForecastStudy) -> ReportFigure:
         (below, look.map, "what the default looks at: global map of its own SHAP"),
     ):
         usual = float(np.nanmean(values)) or 1.0
-        _heat(figure, axes, study, values / np.float32(usual), "magma", "evidence, 1 = mean")
+        _heat(figure, axes, rows, values / np.float32(usual), "magma", "evidence, 1 = mean")
         axes.set_title(title)
         axes.set_ylabel("frequency, MHz")
     below.set_xlabel(f"row, of {rows.table.step_s:g} s")
@@ -105,12 +108,10 @@ def _default_map(study: ForecastStudy) -> ReportFigure:
     return report_figure(DEFAULT_MAP, figure, caption, arrays)
 
 
-def _heat(
-    figure: Figure, axes: Axes, study: ForecastStudy, values: Float32, colours: str, label: str
-) -> None:
+def _heat(figure: Figure, axes: Axes, rows: ForecastRows, values: Float32, colours: str, label: str) -> None:
     every = max(1, len(values) // _MOST_PIXELS)
     shown = _thinned(values, every)
-    hz = study.rows.table.frequencies_hz / 1e6
+    hz = rows.table.frequencies_hz / 1e6
     low, high = (float(np.nanpercentile(values, q)) for q in (0.5, 99.5))
     edges = np.minimum(np.arange(len(shown) + 1) * every, len(values))
     image = axes.pcolormesh(
