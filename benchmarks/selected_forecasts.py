@@ -14,7 +14,8 @@ is trained again, at the same budget:
 Prints the tables in Markdown, the baselines beside: means over seeds, and Welch's t-test of each against the
 CNN-LSTM (t, p, 95 % interval of the improvement). `--keep` has a line of JSON for each training that is done,
 and beside it, in FILE.work, where the one at work stands: what was killed, or asks for more seeds, goes
-on there. Some ten minutes of processor a set and seed; `--models` names some.
+on there. Some ten minutes of processor a set and seed; `--models` names some. `--show FILE ...` trains
+nothing: it prints what the lines of one or several such files say so far.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import argparse
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=70, help="the paper's; fewer prove only that it works")
     parser.add_argument("--trial-epochs", type=int, default=10, help="of what is trained to choose by")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "selected_forecasts.jsonl")
+    parser.add_argument("--show", type=Path, nargs="+", metavar="FILE", help="print what is kept there")
     options = parser.parse_args()
+    if options.show:
+        show_kept([line for path in options.show for line in kept_lines(path)], options)
+        return
     rows = ForecastRows.read(open_recording(options.data / RECORDING), None)
     names = [*BASELINES, *(name for name in MODELS if name in options.models or name == PLAIN)]
     lines = [
@@ -74,6 +80,15 @@ def main() -> None:
 
 def kept_lines(path: Path) -> list[Line]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def show_kept(lines: list[Line], options: argparse.Namespace) -> None:
+    budgets = {"epochs": options.epochs, "trial_epochs": options.trial_epochs}.items()
+    # By what each is of: lines of several runs may say the same.
+    found = {(e["columns"], e["model"], e["seed"]): e for e in lines if budgets <= e.items()}
+    there = {model for _, model, _ in found}
+    names = [name for name in (*BASELINES, *MODELS) if name in there]
+    show([*found.values()], names, [each for each in COLUMNS if any(each == of for of, _, _ in found)])
 
 
 def measured(
@@ -143,28 +158,36 @@ def show(lines: list[Line], names: list[str], sets: list[str]) -> None:
     def figures(name: str, columns: str, what: str) -> np.ndarray:
         return np.array([each[what] for each in lines if (each["model"], each["columns"]) == (name, columns)])
 
-    print("\nTables 2 and 3. RMSE in dB and MAPE, means over seeds; below the CNN-LSTM's by so much.\n")
+    most = max(len(figures(PLAIN, columns, "rmse")) for columns in sets)
+    print(
+        f"\nTables 2 and 3. RMSE in dB and MAPE, means over {most} seeds (or as many as are in brackets); below "
+        "the CNN-LSTM's by so much.\n"
+    )
     print("| model | " + " | ".join(f"{each}: RMSE | | MAPE (%) |" for each in sets))
     print("|---" * (1 + 3 * len(sets)) + "|")
     for name in names:
         cells = []
         for columns in sets:
             rmse, mape = (figures(name, columns, what) for what in ("rmse", "mape"))
+            if not len(rmse):
+                cells += ["", "", ""]
+                continue
             below = 1 - rmse.mean() / figures(PLAIN, columns, "rmse").mean()
-            cells += [f"{rmse.mean():.4f}", f"{below:+.2%}", f"{mape.mean():.2f}"]
+            few = f" ({len(rmse)})" if name not in BASELINES and len(rmse) < most else ""
+            cells += [f"{rmse.mean():.4f}{few}", f"{below:+.2%}", f"{mape.mean():.2f}"]
         print(f"| {name} | " + " | ".join(cells) + " |")
     print("\nTable 4. Welch's t-test against the CNN-LSTM; improvements are shares of its mean.\n")
-    print("| model | columns | of | improvement | 95 % interval | t | p | numbers chosen |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| model | columns | seeds | of | improvement | 95 % interval | t | p | numbers chosen |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in names:
         for columns in sets:
-            if name == PLAIN or name in BASELINES or len(figures(PLAIN, columns, "rmse")) < 2:
+            seeds = len(figures(name, columns, "rmse"))
+            if name == PLAIN or name in BASELINES or min(seeds, len(figures(PLAIN, columns, "rmse"))) < 2:
                 continue
             for what in ("rmse", "mape"):
                 test = welch(*(figures(each, columns, what) for each in (PLAIN, name)))
-                print(
-                    f"| {name} | {columns} | {what.upper()} | {test} | {numbers_of(lines, name, columns)} |"
-                )
+                numbers = numbers_of(lines, name, columns)
+                print(f"| {name} | {columns} | {seeds} | {what.upper()} | {test} | {numbers} |")
 
 
 def welch(plain: np.ndarray, other: np.ndarray) -> str:
@@ -178,7 +201,8 @@ def welch(plain: np.ndarray, other: np.ndarray) -> str:
 
 def numbers_of(lines: list[Line], name: str, columns: str) -> str:
     found = [each for each in lines if (each["model"], each["columns"]) == (name, columns)]
-    return ", ".join(f"{each['retained']}/{each['dropped']}" for each in found)
+    counts = Counter((each["retained"], each["dropped"]) for each in found)
+    return ", ".join(f"{n} x {more}/{fewer}" for (more, fewer), n in sorted(counts.items()))
 
 
 if __name__ == "__main__":
