@@ -160,7 +160,7 @@ def show(lines: list[Line], names: list[str], sets: list[str]) -> None:
 
     most = max(len(figures(PLAIN, columns, "rmse")) for columns in sets)
     print(
-        f"\nTables 2 and 3. RMSE in dB and MAPE, means over {most} seeds (or as many as are in brackets); below "
+        f"\nTables 2 and 3. RMSE in dB and MAPE, means over {most} seeds (or what is in brackets); below "
         "the CNN-LSTM's by so much.\n"
     )
     print("| model | " + " | ".join(f"{each}: RMSE | | MAPE (%) |" for each in sets))

@@ -12,19 +12,24 @@ ElectroSense Madrid, rows and forecasts as in `selected_forecasts.py`. For each 
 
 Printed for each, in dB: RMSE on the rows that it learned from and on the test rows; how much of the latter's
 square is a constant error of each column (its level was wrong), and what RMSE would be without that, which
-nobody can know before; how many of the 15 columns it reads. Nothing is chosen by it. Five trainings a set and
-seed: some 80 s of processor. `--keep` has a line of JSON each; what is there is not made again.
+nobody can know before; how many of the 15 columns it reads. Nothing is chosen by it. Six trainings a set and
+seed: some 100 s of processor. `--keep` has a line of JSON each; what is there is not made again.
+
+`--same N` asks something else: how often Welch's t-test tells two seeds of one and the same CNN-LSTM apart
+when its samples are the RMSEs of the test windows, and not trainings. N trainings a set.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import ttest_ind
 from selected_forecasts import COLUMNS, DEFAULT_DATA, RECORDING, TEST, TRAIN, Line, kept_lines
 
 from bandwatch.explain.forecast_selection import Importance, training_map
@@ -49,14 +54,20 @@ def main() -> None:
     parser.add_argument("--columns", nargs="+", default=COLUMNS)
     parser.add_argument("--epochs", type=int, default=70)
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "selected_why.jsonl")
+    parser.add_argument("--same", type=int, metavar="N")
     options = parser.parse_args()
     rows = ForecastRows.read(open_recording(options.data / RECORDING), None)
     for columns in options.columns:
         question = ForecastQuestion(rows, TRAIN, TEST, [slice(*map(int, columns.split(":")))])
+        if options.same:
+            show_same(question, columns, options)
+            continue
         for seed in range(options.seeds):
             asked = {"columns": columns, "seed": seed, "epochs": options.epochs}
             if sum(asked.items() <= each.items() for each in kept_lines(options.keep)) < len(AGAIN) + 2:
                 study(question, asked, options.keep)
+    if options.same:
+        return
     show([each for each in kept_lines(options.keep) if each["epochs"] == options.epochs])
 
 
@@ -80,6 +91,28 @@ def study(question: ForecastQuestion, asked: Line, keep: Path) -> None:
         made = fit_selected(name, "grad-cam", problem, seed, TrainingWatch(), budget, used)
         read = int(np.isin(own, made.selection.columns).sum())
         write(keep, asked | {"model": name, "own": read} | figures(question, made))
+
+
+def show_same(question: ForecastQuestion, columns: str, options: argparse.Namespace) -> None:
+    """RMSE of each test window by seed, and Welch's t-test of every two seeds over these windows."""
+    (outputs,) = question.columns
+    ((stretch),) = question.rows.grid()
+    windows = []
+    for seed in range(options.same):
+        watch = TrainingWatch(
+            options.keep.with_name(f"same-{outputs.start}-{seed}-{options.epochs}.safetensors")
+        )
+        fitted = fit_network(PLAIN, question.problem(outputs), seed, watch, epochs=options.epochs)
+        error = fitted.forecasts(stretch.values, question.origins) - question.truth(outputs)
+        windows.append(np.sqrt(np.square(error, dtype=np.float64).mean(axis=(1, 2))))
+    for one, other in itertools.combinations(range(options.same), 2):
+        test = ttest_ind(windows[one], windows[other], equal_var=False)
+        change = windows[other].mean() / windows[one].mean() - 1
+        print(
+            f"{columns}: seeds {one} and {other}, {len(windows[one])} windows each: {change:+.2%}, "
+            f"t {test.statistic:.2f}, p {test.pvalue:.2g}",
+            flush=True,
+        )
 
 
 def figures(question: ForecastQuestion, fitted: FittedForecaster) -> Line:

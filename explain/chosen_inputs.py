@@ -17,7 +17,7 @@ from .selected_forecasters import SelectedForecaster
 CHOSEN_FIGURE = "chosen.svg"
 PLAIN = "cnn-lstm"
 SAME = 0.01  # of the RMSE: less is the same
-_IN, _OUT, _GONE = "#1f5fa8", "#c3cad1", "#b3261e"
+_IN, _OUT, _GONE = "#1f5fa8", "#c3cad1", "#f2c4c0"
 
 
 def chosen_sentence(study: ForecastStudy, name: str, first: str) -> str:
@@ -95,19 +95,23 @@ def chosen_figure(study: ForecastStudy) -> ReportFigure:
         gone = dropped_parts(study, made)
         width = float(np.abs(np.diff(mhz)).min()) if len(mhz) > 1 else 0.8
         _bars(left, mhz, made.importance.frequencies, np.where(retained, _IN, _OUT), width)
-        _bars(right, parts, made.importance.segments, np.where(gone, _GONE, _OUT), 0.8)
+        for part in parts[gone].tolist():
+            right.axvspan(part - 0.5, part + 0.5, color=_GONE, linewidth=0)
+        _bars(right, parts, made.importance.segments, np.where(gone, _OUT, _IN), 0.8)
         left.set_title(f"{name}: frequencies", loc="left", fontsize=10)
         right.set_title(f"{name}: parts of the training rows", loc="left", fontsize=10)
         key = name.replace("-", "_")
         arrays |= {f"{key}_frequencies": made.importance.frequencies, f"{key}_retained": retained}
         arrays |= {f"{key}_parts": made.importance.segments, f"{key}_dropped": gone}
     drawn[-1][0].set_xlabel("frequency, MHz (dark: read)")
-    drawn[-1][1].set_xlabel("part, oldest first (red: not learned from)")
+    drawn[-1][0].locator_params(axis="x", nbins=5)
+    drawn[-1][0].ticklabel_format(axis="x", useOffset=False)
+    drawn[-1][1].set_xlabel("part, oldest first (red ground: not learned from)")
     caption = (
         "What the forecasters that choose their inputs found important while they learned: each frequency, "
-        "over all training rows, and each of equal parts of these rows, over all frequencies (mean of the "
-        "global map, scaled units). Dark frequencies are what is read; rows in red parts were not learned "
-        "from. Where all bars are about as high, the choice is nearly chance."
+        "over all training rows, and each of equal parts of these rows, over all frequencies (means of the "
+        "global map, 1 being that of all). Dark frequencies are what is read; rows on red ground were not "
+        "learned from. Where all bars are about as high, the choice is nearly chance."
     )
     return report_figure(CHOSEN_FIGURE, figure, caption, arrays)
 
@@ -126,6 +130,7 @@ def _bars(
     colours: NDArray[np.str_],
     width: float,
 ) -> None:
-    axes.bar(places, np.nan_to_num(values), width=width, color=colours.tolist())
+    usual = float(np.nanmean(values)) or 1.0
+    axes.bar(places, np.nan_to_num(values) / usual, width=width, color=colours.tolist())
     axes.margins(x=0.01)
-    axes.set_ylabel("importance")
+    axes.set_ylabel("importance, 1 = mean")

@@ -26,7 +26,16 @@ TOP_FREQUENCIES, ALL_FREQUENCIES = "top-frequencies.svg", "frequencies.svg"
 ERRORS, TIME = "errors.svg", "time.svg"
 _MOST_PIXELS = 1200
 _BLUE, _RED, _GREY = "#1f5fa8", "#b3261e", "#8a939c"
-_COLOURS = {DEFAULT: _RED}
+_COLOURS = {
+    DEFAULT: _RED,
+    "gc-cnn-lstm": "#0b8f8f",
+    "shap-cnn-lstm": "#7a4b2a",
+    "repeat-last": "#3c444d",
+    "mean-24": "#e08a00",
+    "seasonal": "#2a9d5c",
+    "nlinear": "#8e5bb5",
+    "ridge": "#b59b00",
+}
 
 
 def figure_count(study: ForecastStudy) -> int:
@@ -60,6 +69,7 @@ def map_figure(question: ForecastQuestion, network: str, whole: Float32, mapped:
     below.set_xlabel(f"row, of {rows.table.step_s:g} s")
     for axes in (above, below):
         axes.set_ylabel("frequency, MHz")
+        axes.ticklabel_format(axis="y", useOffset=False)
         for row in {question.train.start, question.train.stop, question.test.start}:
             axes.axvline(row, color="white", linewidth=1, linestyle="--")
     caption = (
@@ -184,6 +194,7 @@ def _all(study: ForecastStudy) -> ReportFigure:
         axes.set_title(name, loc="left", fontsize=10)
         axes.margins(x=0.01)
     drawn[-1].set_xlabel("frequency, MHz (grey ground: forecast)")
+    drawn[-1].ticklabel_format(axis="x", useOffset=False)
     caption = (
         f"The importance of every frequency: four measures of the {study.network}, and at the foot what the "
         "default forecaster loses by permutation, and what its own map says. Dots are the first "
@@ -218,6 +229,7 @@ def _errors(study: ForecastStudy) -> ReportFigure:
     unit = study.rows.table.unit
     above.set(xlabel=f"steps ahead, of {study.rows.table.step_s:g} s", ylabel=f"RMSE, {unit}")
     below.set(xlabel="frequency, MHz", ylabel=f"RMSE, {unit}")
+    below.ticklabel_format(axis="x", useOffset=False)
     for axes in (above, below):
         axes.grid(alpha=0.3)
     above.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
