@@ -26,6 +26,7 @@ from .shedding import Shedding
 from .steering import Steering
 from .transport import Frames, Through, own_publisher, recordings_over, subscribers_to
 from .words import Words
+from .worker_slot import WorkerSlot
 
 
 def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Settings]) -> None:
@@ -36,8 +37,9 @@ def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Se
         publisher = parts.enter_context(own_publisher(settings, stop))
         subscribers = parts.enter_context(subscribers_to(publisher.endpoint, settings, core.telemetry))
         routes = Routes(settings, bundle, core.telemetry, only_configured=True)
-        explainer = _explainer(settings, core, routes, memory)
-        refitter = _refitter(settings, core, routes, memory)
+        slot = WorkerSlot()
+        explainer = _explainer(settings, core, routes, memory, slot)
+        refitter = _refitter(settings, core, routes, memory, slot)
         known = memory.recover(routes, LongStart(stop, core.notifier, core.telemetry))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop, after_ns=known.end_ns))
         intake = SocketIntake(subscribers, check=feeds.check)
@@ -82,17 +84,21 @@ def replay(
     return records
 
 
-def _refitter(settings: Settings, core: Core, routes: Routes, memory: Memory) -> Refitter | None:
+def _refitter(
+    settings: Settings, core: Core, routes: Routes, memory: Memory, slot: WorkerSlot
+) -> Refitter | None:
     """Bands have a default forecaster where there is a store, fitted anew unless the settings say never."""
     if not settings.store.enabled:
         return None
     routes.fits = Fits(memory.directory)
     if not settings.forecast.refit_hours:
         return None
-    return Refitter(settings, memory.directory, routes.fits, core.telemetry)
+    return Refitter(settings, memory.directory, routes.fits, core.telemetry, slot=slot)
 
 
-def _explainer(settings: Settings, core: Core, routes: Routes, memory: Memory) -> Explainer | None:
+def _explainer(
+    settings: Settings, core: Core, routes: Routes, memory: Memory, slot: WorkerSlot
+) -> Explainer | None:
     """Hears windows from now on, those that are recovered too; None where there is no place to publish."""
     if not (settings.explain.enabled and settings.store.enabled):
         return None
@@ -101,6 +107,7 @@ def _explainer(settings: Settings, core: Core, routes: Routes, memory: Memory) -
         memory.directory,
         core.telemetry,
         keep_free_bytes=settings.store.keep_free_bytes,
+        slot=slot,
     )
     routes.seen = explainer.seen
     core.explanations = explainer.listed

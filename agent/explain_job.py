@@ -19,7 +19,7 @@ from .reservoir import Reservoir
 EXPLAIN_FOLDER = "explain"
 JOB_PREFIX = ".job-"
 REQUEST_FILE = "refresh"
-_JOB, _MODEL, _RESULT, _ERRORS = "job.json", "model.state", "result.json", "errors.txt"
+_JOB, _MODEL, _RESULT = "job.json", "model.state", "result.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +123,6 @@ def read_result(path: Path) -> Result:
         return Result(**_json(path / _RESULT))
     except TypeError as error:
         raise BadInput(f"{path / _RESULT}: {error}") from None
-
-
-def errors_file(path: Path) -> Path:
-    """Where the worker's complaints go."""
-    return path / _ERRORS
-
-
-def last_error(path: Path) -> str:
-    """The last line of the worker's complaints; empty without one."""
-    try:
-        lines = errors_file(path).read_text(errors="replace").strip().splitlines()
-    except OSError:
-        return ""
-    return lines[-1].removeprefix("error: ")[:500] if lines else ""
 
 
 def tidy_jobs(folder: Path) -> None:

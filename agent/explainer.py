@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -24,16 +25,17 @@ from .explain_job import (
     read_result,
     tidy_jobs,
 )
-from .explain_process import WORKER, WorkerProcess
 from .explain_schedule import NOVEL, REQUEST, BandKey, ExplainSchedule
 from .explained_folders import ExplainedFolders
 from .labels import Labels
 from .outputs import Output
 from .reports import Reports
 from .reservoir import Reservoir
+from .worker_running import Failure
+from .worker_slot import WorkerSlot
+from .worker_thread import Handed, WorkerThread
 
-TURN_SECONDS = 0.2
-CLOSE_SECONDS = 3.0
+WORKER = (sys.executable, "-m", f"{__package__}.explainer_worker")
 MOST_RESERVOIR_BYTES = 512 * 1024 * 1024
 WINDOWS_A_CLUSTER = 4
 
@@ -54,9 +56,9 @@ class Explainer:
     """Fills reservoirs from the loop, and has a worker refresh a band's explanations from them: on its
     period, on `ask`, when somebody makes the file `explain/refresh`, and when a verdict becomes `novel`.
 
-    `seen`, `take` and `ask` never wait: they are the loop's. Files and the worker are a thread's. One worker
-    runs at a time; a band that waits for it, or that it is at, takes no other request: that is counted as
-    skipped. A worker that is killed, fails or takes too long costs this one refresh.
+    `seen`, `take` and `ask` never wait: they are the loop's. Files and the worker are a thread's
+    (`WorkerThread`). A band that waits for the worker, or that it is at, takes no other request: that is
+    counted as skipped. A worker that is killed, fails or takes too long costs this one refresh.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Explainer:
         keep_free_bytes: int = 0,
         monotonic_seconds: Callable[[], float] = time.monotonic,
         worker: Sequence[str] = WORKER,
+        slot: WorkerSlot | None = None,
     ) -> None:
         self._settings = settings
         self._directory = directory
@@ -75,34 +78,40 @@ class Explainer:
         self._reports = reports
         self._published = ExplainedFolders(self._folder, reports)
         self._keep_free_bytes = keep_free_bytes
-        self._monotonic_seconds = monotonic_seconds
-        self._worker = tuple(worker)
         self._schedule = ExplainSchedule(settings.period_seconds, monotonic_seconds=monotonic_seconds)
         self._lock = threading.Lock()  # of the schedule
         self._known: dict[BandKey, _Known] = {}
         self._without_room: set[BandKey] = set()
-        self._running: WorkerProcess | None = None
         self._made: deque[tuple[BandKey, str, Result]] = deque(maxlen=64)
         self.newest: dict[BandKey, Result] = {}
         self._looked_up: set[BandKey] = set()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="explainer", daemon=True)
+        self._thread = WorkerThread(
+            "explainer",
+            worker,
+            next_job=self._next_job,
+            ended=self._ended,
+            most_seconds=settings.most_seconds,
+            slot=slot,
+            prepare=self._prepare,
+            monotonic_seconds=monotonic_seconds,
+        )
 
     @property
     def worker_pid(self) -> int | None:
         """The process that is at work; None while none is."""
-        running = self._running
-        return None if running is None else running.pid
+        return self._thread.worker_pid
 
     def start(self) -> None:
         """Begin to refresh; reservoirs may have been filled before."""
         self._thread.start()
 
+    def turn(self) -> None:
+        """One of the thread's turns, where it is not started."""
+        self._thread.turn()
+
     def close(self) -> None:
         """End the worker and let go of what it was at."""
-        self._closing.set()
-        if self._thread.ident is not None:
-            self._thread.join(CLOSE_SECONDS)
+        self._thread.close()
 
     # ---- the loop's -----------------------------------------------------------------------------------
 
@@ -174,29 +183,23 @@ class Explainer:
 
     # ---- the thread's ---------------------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _prepare(self) -> None:
         tidy_jobs(self._folder)
         with suppress(OSError):  # where people ask for a refresh; a job says it if the disk refuses
             new_folder(self._folder)
-        try:
-            while not self._closing.wait(TURN_SECONDS):
-                self.turn()
-        finally:
-            if self._running is not None:
-                self._end(self._running)
 
-    def turn(self) -> None:
-        """Look after the worker, or begin what is due."""
-        if self._running is not None:
-            self._look_after(self._running)
-            return
+    def _next_job(self) -> Handed | None:
         self._recall()
         self._look_for_requests()
         with self._lock:
             wanted = self._schedule.take()
-        if wanted is not None and not self._begin(*wanted):
+        if wanted is None:
+            return None
+        handed = self._job_of(*wanted)
+        if handed is None:
             with self._lock:
                 self._schedule.done(again_soon=True)
+        return handed
 
     def _look_for_requests(self) -> None:
         try:
@@ -206,17 +209,17 @@ class Explainer:
         for node, band in tuple(self._known):
             self.ask(node, band, REQUEST)
 
-    def _begin(self, band: BandKey, reason: str) -> bool:
-        """Hand a job to a new worker; False where that cannot be, which is counted."""
+    def _job_of(self, band: BandKey, reason: str) -> Handed | None:
+        """A job that is written; None where that cannot be, which is counted."""
         known = self._known.get(band)
         labels = None if known is None else known.labels
         model = None if labels is None else labels.model
         if known is None or labels is None or model is None or labels.geometry is None:
             self._reports.explanation_skipped(*band, "warming_up")
-            return False
+            return None
         if known.reservoir.windows < WINDOWS_A_CLUSTER * model.cluster_count:
             self._reports.explanation_skipped(*band, "warming_up")
-            return False
+            return None
         bundle = labels.bundle
         job = Job(
             node=band[0],
@@ -232,23 +235,15 @@ class Explainer:
         try:
             if (refusal := no_room(self._directory, needed_bytes)) is not None:
                 self._reports.explanation_failed(*band, "disk", refusal)
-                return False
+                return None
             folder = new_job(self._folder, job, model, known.reservoir)
         except BadInput as refusal:
             self._reports.explanation_failed(*band, "refused", str(refusal))
-            return False
+            return None
         except OSError as error:
             self._reports.explanation_failed(*band, "disk", f"{self._folder}: {error.strerror or error}")
-            return False
-        try:
-            self._running = WorkerProcess(
-                self._worker, folder, band, reason, started_seconds=self._monotonic_seconds()
-            )
-        except OSError as error:
-            message = f"{self._worker[0]}: {error.strerror or error}"
-            self._reports.explanation_failed(*band, "error", message)
-            return False
-        return True
+            return None
+        return Handed(folder, band, reason)
 
     def _recall(self) -> None:
         """What was published before the start is the newest of its band until there is a newer one."""
@@ -265,34 +260,30 @@ class Explainer:
         in_use = [known.labels for known in tuple(self._known.values())]
         self._published.keep(in_use, self.newest.values())
 
-    def _look_after(self, running: WorkerProcess) -> None:
-        lasted_seconds = self._monotonic_seconds() - running.started_seconds
-        if running.is_alive:
-            if lasted_seconds <= self._settings.most_seconds:
-                return
-            message = f"after {lasted_seconds:.0f} s; limit: {self._settings.most_seconds:g} s"
-            self._reports.explanation_failed(*running.band, "timeout", message)
-            self._fewer(self._known[running.band])
-        elif (failure := running.failure()) is not None:
-            self._reports.explanation_failed(*running.band, *failure)
+    def _ended(self, handed: Handed, lasted_seconds: float, failure: Failure | None) -> None:
+        if failure is None:
+            self._succeed(handed, lasted_seconds)
         else:
-            self._succeed(running, lasted_seconds)
-        self._end(running)
+            self._reports.explanation_failed(*handed.band, *failure)
+            if failure[0] == "timeout":
+                self._fewer(self._known[handed.band])
+        with self._lock:
+            self._schedule.done()
 
-    def _succeed(self, running: WorkerProcess, lasted_seconds: float) -> None:
+    def _succeed(self, handed: Handed, lasted_seconds: float) -> None:
         try:
-            result = read_result(running.folder)
+            result = read_result(handed.folder)
         except BadInput as refusal:
-            self._reports.explanation_failed(*running.band, "error", str(refusal))
+            self._reports.explanation_failed(*handed.band, "error", str(refusal))
             return
-        self.newest[running.band] = result
-        known = self._known[running.band]
+        self.newest[handed.band] = result
+        known = self._known[handed.band]
         known.at_most = min(2 * known.at_most, known.reservoir.most_windows)
-        self._made.append((running.band, running.reason, result))
+        self._made.append((handed.band, handed.reason, result))
         self._let_go()
         self._reports.explanation_made(
-            *running.band,
-            reason=running.reason,
+            *handed.band,
+            reason=handed.reason,
             made_ns=result.made_ns,
             seconds={**result.seconds, "all": lasted_seconds},
             fidelity=result.fidelity,
@@ -306,9 +297,3 @@ class Explainer:
         model = known.labels.model
         least = WINDOWS_A_CLUSTER * (model.cluster_count if model is not None else 1)
         known.at_most = max(min(known.at_most, known.reservoir.windows) // 2, least)
-
-    def _end(self, running: WorkerProcess) -> None:
-        running.end()
-        self._running = None
-        with self._lock:
-            self._schedule.done()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +13,6 @@ from ..config.schema import Band, Settings
 from ..models.forecast_fit import Fit
 from ..pipeline.errors import BadInput
 from .explain_job import no_room
-from .explain_process import WorkerProcess
 from .fits import FITS_FOLDER, Fits
 from .mutings import Tells
 from .notes import REFIT
@@ -22,10 +20,11 @@ from .refit_job import RefitJob, new_refit_job, read_refit_result, tidy_refit_jo
 from .reports import Reports
 from .route import BandRoute
 from .routes import dc_bins_of
+from .worker_running import Failure
+from .worker_slot import WorkerSlot
+from .worker_thread import Handed, WorkerThread
 
 WORKER = (sys.executable, "-m", f"{__package__}.refit_worker")
-TURN_SECONDS = 0.2
-CLOSE_SECONDS = 3.0
 FIRST_SECONDS = 300.0
 AGAIN_SECONDS = 1800.0
 ROOM_BYTES = 64 * 1024 * 1024
@@ -46,10 +45,10 @@ class Refitted:
 class Refitter:
     """Has a worker fit the bands' default forecasters on what is stored, each on its period.
 
-    `between_rows` is the loop's, and never waits; files and the worker are a thread's. A band is first
-    due five minutes after it came, or once its fit is a period old; half an hour later where there were too
-    few steps or the re-fit failed. One worker runs at a time. One that is killed, fails or takes too long
-    costs this one re-fit.
+    `between_rows` is the loop's, and never waits; files and the worker are a thread's (`WorkerThread`). A
+    band is first due five minutes after it came, or once its fit is a period old; half an hour later where
+    there were too few steps or the re-fit failed. A worker that is killed, fails or takes too long costs this
+    one re-fit.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class Refitter:
         monotonic_seconds: Callable[[], float] = time.monotonic,
         utc_ns: Callable[[], int] = time.time_ns,
         worker: Sequence[str] = WORKER,
+        slot: WorkerSlot | None = None,
     ) -> None:
         self._settings = settings
         self._period_seconds = settings.forecast.refit_hours * 3600
@@ -71,28 +71,35 @@ class Refitter:
         self._reports = reports
         self._monotonic_seconds = monotonic_seconds
         self._utc_ns = utc_ns
-        self._worker = tuple(worker)
         self._due_seconds: dict[BandKey, float] = {}
         self._in_use: dict[BandKey, Fit | None] = {}
-        self._running: WorkerProcess | None = None
         self._made: deque[Refitted] = deque(maxlen=256)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="refitter", daemon=True)
+        self._thread = WorkerThread(
+            "refitter",
+            worker,
+            next_job=self._next_job,
+            ended=self._ended,
+            most_seconds=settings.forecast.refit_most_seconds,
+            slot=slot,
+            prepare=lambda: tidy_refit_jobs(self._folder),
+            monotonic_seconds=monotonic_seconds,
+        )
 
     @property
     def worker_pid(self) -> int | None:
         """The process that is at work; None while none is."""
-        running = self._running
-        return None if running is None else running.pid
+        return self._thread.worker_pid
 
     def start(self) -> None:
         self._thread.start()
 
+    def turn(self) -> None:
+        """One of the thread's turns, where it is not started."""
+        self._thread.turn()
+
     def close(self) -> None:
         """End the worker and let go of what it was at."""
-        self._closing.set()
-        if self._thread.ident is not None:
-            self._thread.join(CLOSE_SECONDS)
+        self._thread.close()
 
     # ---- the loop's -----------------------------------------------------------------------------------
 
@@ -146,49 +153,30 @@ class Refitter:
 
     # ---- the thread's ---------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        tidy_refit_jobs(self._folder)
-        try:
-            while not self._closing.wait(TURN_SECONDS):
-                self.turn()
-        finally:
-            if self._running is not None:
-                self._end(self._running)
-
-    def turn(self) -> None:
-        """Look after the worker, or begin what is due."""
-        if self._running is not None:
-            self._look_after(self._running)
-            return
+    def _next_job(self) -> Handed | None:
         due = min(self._due_seconds.copy().items(), key=lambda each: each[1], default=None)
         now_seconds = self._monotonic_seconds()
         if due is None or due[1] > now_seconds:
-            return
+            return None
         self._due_seconds[due[0]] = now_seconds + self._period_seconds
-        if not self._begin(due[0]):
+        handed = self._job_of(due[0])
+        if handed is None:
             self._again_soon(due[0])
+        return handed
 
-    def _begin(self, at: BandKey) -> bool:
-        """Hand a job to a new worker; False where that cannot be, which is counted."""
+    def _job_of(self, at: BandKey) -> Handed | None:
+        """A job that is written; None where that cannot be, which is counted."""
         settings, in_use = self._settings.band(at[1]), self._in_use[at]
         job = self._job(at, settings, None if in_use is None else in_use.key)
         try:
             needed_bytes = self._settings.store.keep_free_bytes + ROOM_BYTES
             if (refusal := no_room(self._directory, needed_bytes)) is not None:
                 self._reports.refit_failed(*at, "disk", refusal)
-                return False
-            folder = new_refit_job(self._folder, job)
+                return None
+            return Handed(new_refit_job(self._folder, job), at, "period")
         except OSError as error:
             self._reports.refit_failed(*at, "disk", f"{self._folder}: {error.strerror or error}")
-            return False
-        try:
-            self._running = WorkerProcess(
-                self._worker, folder, at, "period", started_seconds=self._monotonic_seconds()
-            )
-        except OSError as error:
-            self._reports.refit_failed(*at, "error", f"{self._worker[0]}: {error.strerror or error}")
-            return False
-        return True
+            return None
 
     def _job(self, at: BandKey, settings: Band, in_use: str | None) -> RefitJob:
         return RefitJob(
@@ -203,26 +191,17 @@ class Refitter:
             in_use=in_use,
         )
 
-    def _look_after(self, running: WorkerProcess) -> None:
-        lasted_seconds = self._monotonic_seconds() - running.started_seconds
-        limit_seconds = self._settings.forecast.refit_most_seconds
-        if running.is_alive:
-            if lasted_seconds <= limit_seconds:
-                return
-            message = f"after {lasted_seconds:.0f} s; limit: {limit_seconds:g} s"
-            self._reports.refit_failed(*running.band, "timeout", message)
-            self._again_soon(running.band)
-        elif (failure := running.failure()) is not None:
-            self._reports.refit_failed(*running.band, *failure)
-            self._again_soon(running.band)
+    def _ended(self, handed: Handed, lasted_seconds: float, failure: Failure | None) -> None:
+        if failure is None:
+            self._take(handed, lasted_seconds)
         else:
-            self._take(running, lasted_seconds)
-        self._end(running)
+            self._reports.refit_failed(*handed.band, *failure)
+            self._again_soon(handed.band)
 
-    def _take(self, running: WorkerProcess, lasted_seconds: float) -> None:
-        at = running.band
+    def _take(self, handed: Handed, lasted_seconds: float) -> None:
+        at = handed.band
         try:
-            result = read_refit_result(running.folder)
+            result = read_refit_result(handed.folder)
             if result.key is not None:
                 self._fits.load(*at, result.key)  # so that the loop need not
         except BadInput as refusal:
@@ -240,7 +219,3 @@ class Refitter:
     def _again_soon(self, at: BandKey) -> None:
         soon_seconds = self._monotonic_seconds() + min(AGAIN_SECONDS, self._period_seconds)
         self._due_seconds[at] = min(self._due_seconds[at], soon_seconds)
-
-    def _end(self, running: WorkerProcess) -> None:
-        running.end()
-        self._running = None

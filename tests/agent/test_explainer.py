@@ -18,16 +18,15 @@ import pytest
 import torch
 from prometheus_client import CollectorRegistry
 
-from bandwatch.agent.explain_job import errors_file, read_job, result_of
-from bandwatch.agent.explain_process import WORKER
+from bandwatch.agent.explain_job import read_job, result_of
 from bandwatch.agent.explained_folders import ExplainedFolders
-from bandwatch.agent.explainer import Explainer
+from bandwatch.agent.explainer import WORKER, Explainer
 from bandwatch.agent.labels import Labels
 from bandwatch.agent.logs import open_log
 from bandwatch.agent.reservoir import read_windows
 from bandwatch.agent.routes import Routes
 from bandwatch.agent.telemetry import Telemetry
-from bandwatch.agent.worker_process import NICE
+from bandwatch.agent.worker_running import errors_file
 from bandwatch.config.schema import Explain, Models, Settings
 from bandwatch.explain.published import let_go, newest_of, tidy
 from bandwatch.models.bundle import Bundle, write_bundle
@@ -306,7 +305,7 @@ def test_a_worker_makes_way_for_everybody_and_ends_with_its_agent(tmp_path: Path
     (tmp_path / "job.json").write_text(json.dumps(job))
     with subprocess.Popen([*WORKER, str(tmp_path)], stdin=subprocess.PIPE) as worker:
         try:
-            wait_for(lambda: os.getpriority(os.PRIO_PROCESS, worker.pid) == NICE)
+            wait_for(lambda: os.getpriority(os.PRIO_PROCESS, worker.pid) == 19)
             wait_for(lambda: os.sched_getscheduler(worker.pid) == os.SCHED_IDLE)
             assert worker.poll() is None
             assert worker.stdin is not None
