@@ -51,15 +51,16 @@ class WorkerProcess:
         message = last_error(self._folder) or f"exit code {code}"
         return ("refused" if code == EXIT_REFUSED else "error"), message
 
-    def end(self) -> None:
-        """The process is gone after this."""
+    def end(self) -> bool:
+        """Whether the process is gone. One that hardly gets a processor needs a while even to be killed."""
         with suppress(OSError):
             self._process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_SECONDS)
         if self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
+        return not self.is_alive
 
 
 def errors_file(folder: Path) -> Path:

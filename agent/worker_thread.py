@@ -28,11 +28,15 @@ class Handed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Running:
+    """With a `failure`, it has been given up after `lasted_seconds`."""
+
     handed: Handed
     process: WorkerProcess
     started_seconds: float
+    lasted_seconds: float = 0.0
+    failure: Failure | None = None
 
 
 def nothing() -> None:
@@ -127,20 +131,24 @@ class WorkerThread:
         self._running = _Running(handed, process, started_seconds)
 
     def _look_after(self, running: _Running) -> None:
-        lasted_seconds = self._monotonic_seconds() - running.started_seconds
-        if running.process.is_alive:
+        if running.failure is None:
+            lasted_seconds = self._monotonic_seconds() - running.started_seconds
+            if not running.process.is_alive:
+                failure = running.process.failure()
+                if failure is None and lasted_seconds <= QUICK_SHARE * self._most_seconds:
+                    self._escalation = 0
+                running.process.end()
+                self._tell(running.handed, lasted_seconds, failure)
+                return
             if lasted_seconds <= self._most_seconds:
                 return
             self._escalation = min(self._escalation + 1, MOST_ESCALATION)
             next_one = PRIORITIES[self._escalation].words
             limit = f"limit: {self._most_seconds:g} s; the next runs at {next_one}"
-            failure: Failure | None = ("timeout", f"after {lasted_seconds:.0f} s; {limit}")
-        else:
-            failure = running.process.failure()
-            if failure is None and lasted_seconds <= QUICK_SHARE * self._most_seconds:
-                self._escalation = 0
-        running.process.end()
-        self._tell(running.handed, lasted_seconds, failure)
+            running.failure = "timeout", f"after {lasted_seconds:.0f} s; {limit}"
+            running.lasted_seconds = lasted_seconds
+        if running.process.end():  # else it has memory still: later turns see to it
+            self._tell(running.handed, running.lasted_seconds, running.failure)
 
     def _tell(self, handed: Handed, lasted_seconds: float, failure: Failure | None) -> None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bandwatch.agent.worker_running import Failure
+from bandwatch.agent.worker_running import Failure, WorkerProcess
 from bandwatch.agent.worker_slot import WorkerSlot
 from bandwatch.agent.worker_thread import Handed, WorkerThread
 
@@ -125,6 +125,24 @@ def test_one_that_takes_too_long_is_ended_before_it_is_told(user, tmp_path):
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_is_let_in_before_a_killed_worker_is_gone(user, monkeypatch):
+    slot = WorkerSlot()
+    first, second = user(FOR_EVER, slot), user(AT_ONCE, slot)
+    first.thread.turn()
+    end, gone = WorkerProcess.end, [False, False]
+    with monkeypatch.context() as patched:  # as where a process of the idle class gets no processor to die
+        patched.setattr(WorkerProcess, "end", lambda process: gone.pop() if gone else end(process))
+        for now_seconds in (101, 102):
+            first.now_seconds = now_seconds
+            first.thread.turn()
+            second.thread.turn()
+            assert (first.told, second.asked) == ([], 0)
+        first.thread.turn()
+    ((_, lasted_seconds, failure),) = first.told
+    assert (lasted_seconds, failure[0]) == (101, "timeout")
+    assert second.finish() is None
 
 
 def test_one_worker_of_three_users_at_a_time_and_each_in_its_turn(user):
