@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..models.contest import Score
 from ..models.drift import Drift
+from ..models.scoring import Score
 from ..pipeline.frames import NS_PER_S, Assignment, Forecast, Gap, LevelledRow, PsdFrame, Verdict
 from ..pipeline.windows import WINDOW_BINS, segment_starts
 from .band_status import (

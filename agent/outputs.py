@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..models.contest import Score
 from ..models.drift import Drift
+from ..models.scoring import Score
 from ..models.standings import ForecasterChange
 from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
 from .deviation import Deviation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from ..models.contest import Score
+from ..models.scoring import Score
 
 RECENT_SCORES = 60
 

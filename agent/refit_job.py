@@ -34,7 +34,8 @@ class RefitJob:
 class RefitResult:
     """`outcome` is `fitted`, `no_worse` (the fit in use is) or `too_few_steps`; `key` of the new fit.
 
-    Errors are of whichever is in use from now on, on the newest steps, dB.
+    Errors are of whichever is in use from now on, on the newest steps, dB. Of too few steps, those that are
+    missing take `wait_seconds` if none is lost; None where that is not known.
     """
 
     outcome: str
@@ -42,6 +43,7 @@ class RefitResult:
     steps: int = 0
     rmse_db: float = 0.0
     repeat_last_rmse_db: float = 0.0
+    wait_seconds: float | None = None
 
 
 def new_refit_job(folder: Path, job: RefitJob) -> Path:

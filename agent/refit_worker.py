@@ -25,8 +25,8 @@ def work(folder: Path) -> RefitResult:
 
 
 def _fitted(job: RefitJob) -> RefitResult:
-    from ..models.forecast_fit import rmse_db
-    from ..models.refit import refit
+    from ..models.error_record import rmse_db
+    from ..models.refit import LEAST_STEPS, refit
     from .fits import Fits
     from .stored_steps import stored_steps
 
@@ -50,6 +50,9 @@ def _fitted(job: RefitJob) -> RefitResult:
             _told(str(refusal))
     if table is None:
         return RefitResult("too_few_steps")
+    if (missing := LEAST_STEPS - len(table.values)) > 0:
+        wait_seconds = missing * table.step_s
+        return RefitResult("too_few_steps", steps=len(table.values), wait_seconds=wait_seconds)
     folder = fits.folder(job.node, job.band)
     found = refit(table, folder, in_use=in_use, seed=job.seed, made_ns=time.time_ns())
     if found is None:

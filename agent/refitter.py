@@ -114,6 +114,8 @@ class Refitter:
         for at, route in there.items():
             if at not in self._in_use:
                 self._know(at, route.fit)
+            elif route.fit is None and self._in_use[at] is not None:
+                self._again_soon(at)  # other frequencies, another unit
             self._in_use[at] = route.fit
 
     def _know(self, at: BandKey, in_use: Fit | None) -> None:
@@ -136,6 +138,7 @@ class Refitter:
             route.use_fit(made.key)
         except BadInput as refusal:
             self._reports.refit_failed(made.node, made.band, "refused", str(refusal))
+            self._again_soon((made.node, made.band))
             return
         fit = route.fit
         assert fit is not None
@@ -214,8 +217,10 @@ class Refitter:
             return
         self._reports.refit_skipped(*at, result.outcome)
         if result.outcome == "too_few_steps":
-            self._again_soon(at)
+            self._again_soon(at, result.wait_seconds)
 
-    def _again_soon(self, at: BandKey) -> None:
-        soon_seconds = self._monotonic_seconds() + min(AGAIN_SECONDS, self._period_seconds)
+    def _again_soon(self, at: BandKey, wait_seconds: float | None = None) -> None:
+        """After half an hour, or a period or what is to be waited for if that is shorter."""
+        shortest_seconds = AGAIN_SECONDS if wait_seconds is None else min(wait_seconds, AGAIN_SECONDS)
+        soon_seconds = self._monotonic_seconds() + min(shortest_seconds, self._period_seconds)
         self._due_seconds[at] = min(self._due_seconds[at], soon_seconds)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import __version__
-from ..models.contest import Score
 from ..models.drift import Drift
+from ..models.scoring import Score
 from ..models.standings import ForecasterChange
 from ..pipeline.frames import Assignment, Forecast, Gap, LevelledRow, Verdict
 from .band_board import BandBoard

@@ -11,8 +11,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
-from ..models.contest import Score
 from ..models.drift import DRIFTING_FROM, DRIFTING_UNTIL, Drift
+from ..models.scoring import Score
 from ..models.standings import ForecasterChange
 from ..pipeline.frames import (
     NS_PER_S,

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bandwatch.models.contest import Contest, Score
+from bandwatch.models.contest import Contest
 from bandwatch.models.forecast_training import train_cnn_lstm
 from bandwatch.models.forecasters.nlinear import NLinear
 from bandwatch.models.forecasters.repeat_last import RepeatLast
+from bandwatch.models.scoring import Score
 from bandwatch.models.step_table import StepTable, gather_steps
 from bandwatch.pipeline.frames import Forecast
 from bandwatch.pipeline.histories import Histories

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,33 +14,13 @@ from ..pipeline.frames import SAME_MEANING, Float32, Forecast, Gap, History, Ste
 from ..pipeline.state import State
 from .conformal import Conformal
 from .departure import Departure, departure_of
+from .error_record import Squares
 from .forecasters.forecaster import HORIZON_STEPS, Forecaster
 from .forecasters.repeat_last import RepeatLast
+from .scoring import Score, scored
 from .standings import ForecasterChange, Standings
 from .stated import Stated
 from .waiting import WaitingForecast, WaitingForecasts, errors_of
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What one step proved of the forecast that was given out for it, over all frequencies of the band.
-
-    `end_ns` is the end of the step that was forecast, `horizon` its number (1..12) in the forecast made at
-    `made_ns`; errors are in dB. `coverage_ratio` is the share of frequencies inside [low, high], NaN
-    while there were no intervals. Frequencies whose truth is not finite count nowhere.
-    """
-
-    node: str
-    band: str
-    made_ns: int
-    end_ns: int
-    horizon: int
-    model: str
-    mae_db: float
-    rmse_db: float
-    repeat_last_rmse_db: float
-    coverage_ratio: float
-
 
 ContestOutput = Forecast | Score | Departure | ForecasterChange
 
@@ -116,9 +96,9 @@ class Contest:
         idle = read_only(self._conformal.below(forecast.mean, spread, below_db))
         return replace(forecast, idle=idle, idle_below_db=below_db)
 
-    def replaced(self, name: str, squares: NDArray[np.float64], from_ns: int) -> None:
+    def replaced(self, name: str, squares: Squares, from_ns: int, *, unscored: int = 0) -> None:
         """The forecaster of this name is another one from the next forecast on (see `Standings.begin`)."""
-        self._standings.begin(name, squares, from_ns)
+        self._standings.begin(name, squares, from_ns, unscored=unscored)
         self.refused.pop(name, None)
 
     def gap(self, gap: Gap) -> list[ContestOutput]:
@@ -252,50 +232,10 @@ class Contest:
         return [change, given]
 
     def _score(self, step: Step) -> list[ContestOutput]:
-        found: list[ContestOutput] = []
-        squares: dict[str, list[tuple[float, float]]] = {}  # own and repeat-last's, on the same forecasts
         due = self._waiting.due(step)
-        for horizon, waiting in due:
-            repeated = waiting.means[self._baseline.name][horizon - 1]
-            known = np.isfinite(step.values) & np.isfinite(repeated)
-            if not known.any():
-                continue
-            baseline = _mean_square(repeated, step.values, known)
-            for name, mean in waiting.means.items():
-                if self._standings.scores(name, waiting.given.made_ns):
-                    own = _mean_square(mean[horizon - 1], step.values, known)
-                    squares.setdefault(name, []).append((own, baseline))
-            found.append(self._score_given(waiting.given, horizon, step, known, baseline))
-        for name, each in squares.items():
-            self._standings.add(name, sum(own for own, _ in each), sum(same for _, same in each), len(each))
+        scores, proofs = scored(step, due, self._baseline.name, self._standings.scores)
+        for name, proof in proofs.items():
+            self._standings.add(name, proof.own, proof.baseline, proof.forecasts)
         self._conformal.observe(*errors_of(step, due, self._horizon))
         departure = departure_of(step, due)
-        return found if departure is None else [*found, departure]
-
-    def _score_given(
-        self, given: Forecast, horizon: int, step: Step, known: NDArray[np.bool_], baseline_square: float
-    ) -> Score:
-        low, high = given.low[horizon - 1], given.high[horizon - 1]
-        bounded = known & np.isfinite(low) & np.isfinite(high)
-        inside = (low[bounded] <= step.values[bounded]) & (step.values[bounded] <= high[bounded])
-        error = (given.mean[horizon - 1][known] - step.values[known]).astype(np.float64)
-        return Score(
-            node=self._node,
-            band=self._band,
-            made_ns=given.made_ns,
-            end_ns=step.end_ns,
-            horizon=horizon,
-            model=given.model,
-            mae_db=float(np.abs(error).mean()),
-            rmse_db=float(np.sqrt(np.square(error).mean())),
-            repeat_last_rmse_db=baseline_square**0.5,
-            coverage_ratio=float(inside.mean()) if bounded.any() else float("nan"),
-        )
-
-
-def _mean_square(mean: Float32, truth: Float32, known: NDArray[np.bool_]) -> float:
-    """Over the frequencies whose truth is known; infinite where the forecast is not finite."""
-    said = mean[known].astype(np.float64)
-    if not np.isfinite(said).all():
-        return math.inf
-    return float(np.square(said - truth[known]).mean())
+        return [*scores] if departure is None else [*scores, departure]

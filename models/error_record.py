@@ -4,46 +4,63 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.frames import read_only
 
+Squares = NDArray[np.float64]
+"""A row a step, oldest first, float64 [steps, 3]: own and repeat-last's squared errors, summed over so many
+forecasts; zeros of a step that was not scored."""
+
 
 class ErrorRecord:
-    """A candidate's squared errors over the last scored steps, beside repeat-last's on the same forecasts."""
+    """A candidate's squared errors over the last steps, beside repeat-last's on the same forecasts."""
 
     def __init__(self, recent: int) -> None:
+        self._recent = recent
         self._squares: deque[tuple[float, float, float]] = deque(maxlen=recent)
-
-    @property
-    def steps(self) -> int:
-        return len(self._squares)
-
-    def share(self, steps: int) -> float:
-        """Own squared error as a share of repeat-last's, over the last so many steps (at least one); 1 where
-        neither erred."""
-        # Summed anew each time: a running sum would never lose an infinity.
-        own, baseline, _ = self.squares[-steps:].sum(axis=0)
-        if baseline == 0:
-            return 1.0 if own == 0 else math.inf
-        return float(own / baseline)
-
-    def rmse_db(self, steps: int) -> tuple[float, float]:
-        """Own and repeat-last's, over the last so many steps (at least one)."""
-        own, baseline, forecasts = self.squares[-steps:].sum(axis=0)
-        return math.sqrt(own / forecasts), math.sqrt(baseline / forecasts)
 
     def add(self, own: float, baseline: float, forecasts: int) -> None:
         """The mean squares, summed over so many forecasts, that one step proved."""
         self._squares.append((own, baseline, forecasts))
 
+    def pass_over(self, steps: int) -> None:
+        """So many steps came for which others were scored, and this one was not."""
+        self._squares.extend([(0.0, 0.0, 0.0)] * min(steps, self._recent))
+
     @property
-    def squares(self) -> NDArray[np.float64]:
-        """Own and repeat-last's squared errors, of how many forecasts; oldest first, float64 [steps, 3]."""
+    def squares(self) -> Squares:
         return read_only(np.array(self._squares, np.float64).reshape(-1, 3))
 
-    def extend(self, squares: NDArray[np.float64]) -> None:
+    def extend(self, squares: Squares) -> None:
         """Take what `squares` of another gave."""
         self._squares.extend((own, baseline, forecasts) for own, baseline, forecasts in squares.tolist())
+
+
+def on_same_steps(records: Sequence[ErrorRecord]) -> list[Squares]:
+    """What each has of the steps for which all of them were scored; records end with the same step."""
+    found = [record.squares for record in records]
+    steps = min(len(squares) for squares in found)
+    newest = [squares[len(squares) - steps :] for squares in found]
+    scored = np.all([squares[:, 2] > 0 for squares in newest], axis=0)
+    return [squares[scored] for squares in newest]
+
+
+def share(squares: Squares) -> float:
+    """Own squared error as a share of repeat-last's; 1 where neither erred."""
+    # Summed anew each time: a running sum would never lose an infinity.
+    own, baseline, _ = squares.sum(axis=0)
+    if baseline == 0:
+        return 1.0 if own == 0 else math.inf
+    return float(own / baseline)
+
+
+def rmse_db(squares: Squares) -> tuple[float, float]:
+    """Own and repeat-last's; NaN where nothing was scored."""
+    own, baseline, forecasts = squares.sum(axis=0).tolist()
+    if not forecasts:
+        return math.nan, math.nan
+    return math.sqrt(own / forecasts), math.sqrt(baseline / forecasts)

@@ -16,6 +16,7 @@ from ..pipeline.durable_file import new_folder, sync
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.state import read_state, write_state
+from .error_record import Squares, rmse_db
 from .forecast_problem import FittedForecaster
 from .forecasters.default import Default
 from .forecasters.forecaster import HORIZON_STEPS, span_mhz
@@ -24,7 +25,7 @@ from .step_table import StepTable
 
 FIT_FILE = "fit.state"
 PART_PREFIX = ".part-"
-VERSION = 1
+VERSION = 2
 PAST_ROWS = 3 * 24 * 60 + 24
 """So much of the past a running agent keeps for it: three days of minutes and a history."""
 
@@ -33,8 +34,8 @@ PAST_ROWS = 3 * 24 * 60 + 24
 class Fit:
     """A fitted forecaster of one band's rows; `key` is made of what is in its folder.
 
-    Fitted on `steps` steps. `squares` float64 [n, 3] is what each of the newest steps, which came after all
-    of these, proved of it (see `ErrorRecord`).
+    Fitted on `steps` steps, the last of which ended at `fitted_until_ns`. `squares` is what each of the
+    newest, which came after all of these, proved of it; the last of them ended at `scored_until_ns`.
     """
 
     key: str
@@ -45,7 +46,9 @@ class Fit:
     frequencies_hz: NDArray[np.float64]
     made_ns: int
     steps: int
-    squares: NDArray[np.float64]
+    fitted_until_ns: int
+    squares: Squares
+    scored_until_ns: int
     forecaster: FittedForecaster
 
     def check(self, frequencies_hz: NDArray[np.float64], step_s: float) -> None:
@@ -69,21 +72,8 @@ class Fit:
         return rmse_db(self.squares)[1]
 
 
-def rmse_db(squares: NDArray[np.float64]) -> tuple[float, float]:
-    """Own and repeat-last's, of the sums of `ErrorRecord.squares`; NaN where nothing was scored."""
-    own, baseline, forecasts = squares.sum(axis=0)
-    return (
-        (float((own / forecasts) ** 0.5), float((baseline / forecasts) ** 0.5))
-        if forecasts
-        else (
-            np.nan,
-            np.nan,
-        )
-    )
-
-
-def squares_of(forecaster: FittedForecaster, values: Float32, origins: Int64) -> NDArray[np.float64]:
-    """What each row proved of a forecaster's forecasts from these origins: float64 [rows, 3], oldest first.
+def squares_of(forecaster: FittedForecaster, values: Float32, origins: Int64) -> Squares:
+    """What each row proved of a forecaster's forecasts from these origins.
 
     Shape: values [n, F], a regular grid whose targets are finite; origins [m].
     """
@@ -105,7 +95,8 @@ def save_fit(
     forecaster: Default,
     table: StepTable,
     *,
-    squares: NDArray[np.float64],
+    squares: Squares,
+    scored_until_ns: int,
     made_ns: int,
 ) -> str:
     """Write what was fitted on `table` into a folder of its own below `folder`, whole or not at all; its key.
@@ -125,7 +116,9 @@ def save_fit(
             "frequencies_hz": table.frequencies_hz,
             "made_ns": made_ns,
             "steps": len(table.values),
+            "fitted_until_ns": int(table.end_ns[-1]),
             "squares": squares,
+            "scored_until_ns": scored_until_ns,
         }
         write_state(part / FIT_FILE, about)
         files = sorted(path for path in part.rglob("*") if path.is_file())
@@ -159,7 +152,9 @@ def load_fit(path: Path) -> Fit:
         frequencies_hz=kept.array("frequencies_hz", np.float64, (None,)),
         made_ns=kept.integer("made_ns"),
         steps=kept.integer("steps"),
+        fitted_until_ns=kept.integer("fitted_until_ns"),
         squares=kept.array("squares", np.float64, (None, 3)),
+        scored_until_ns=kept.integer("scored_until_ns"),
         forecaster=Default.load(path),
     )
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.histories import HISTORY_STEPS
-from .forecast_fit import Fit, rmse_db, save_fit, squares_of
+from .error_record import Squares, rmse_db
+from .forecast_fit import Fit, save_fit, squares_of
 from .forecast_problem import ForecastProblem, TrainingWatch
 from .forecasters.default_training import train_default
 from .forecasters.forecaster import HORIZON_STEPS
@@ -20,6 +20,7 @@ from .step_table import StepTable
 LEAST_STEPS = 240
 LEAST_TAIL, MOST_TAIL = 48, 288
 TAIL_SHARE = 8
+LEAST_COMPARED = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,15 +30,16 @@ class Refit:
     key: str | None
     made_ns: int
     steps: int
-    squares: NDArray[np.float64]
+    squares: Squares
 
 
 def refit(table: StepTable, folder: Path, *, in_use: Fit | None, seed: int, made_ns: int) -> Refit | None:
     """Fit on all but the newest eighth of the steps (48 to 288 of them) and write it to `folder`.
 
-    None where there are fewer than 240 steps, or no whole forecast in the newest. `in_use` is measured on
-    the same newest steps, all of which came after its own; if it is no worse it stays. BadInput and OSError
-    as training and the disk have it.
+    None where there are fewer than 240 steps, or no whole forecast in the newest. `in_use` is measured by
+    the same forecasts, those that begin after its own steps (more days than before may hold out some of
+    these); if it is no worse it stays. With fewer than 24 such forecasts nobody can tell, and it gives way.
+    BadInput and OSError as training and the disk have it.
     """
     tail = min(max(LEAST_TAIL, len(table.values) // TAIL_SHARE), MOST_TAIL)
     held_out = len(table.values) - tail
@@ -52,12 +54,22 @@ def refit(table: StepTable, folder: Path, *, in_use: Fit | None, seed: int, made
     origins = _origins(values, int(rows[held_out]))
     if not len(origins):
         return None
-    squares = squares_of(forecaster, values, origins)
     if in_use is not None and _may_be_compared(in_use, table):
-        stays = squares_of(in_use.forecaster, values, origins)
-        if not rmse_db(squares)[0] < rmse_db(stays)[0]:
-            return Refit(None, made_ns, held_out, stays)
-    key = save_fit(folder, forecaster, problem.table, squares=squares, made_ns=made_ns)
+        unseen = origins[origins > max(rows[table.end_ns <= in_use.fitted_until_ns], default=-1)]
+        if len(unseen) >= LEAST_COMPARED:
+            stays = squares_of(in_use.forecaster, values, unseen)
+            if not rmse_db(squares_of(forecaster, values, unseen))[0] < rmse_db(stays)[0]:
+                return Refit(None, made_ns, held_out, stays)
+    squares = squares_of(forecaster, values, origins)
+    last = int(np.searchsorted(rows, origins[-1] + HORIZON_STEPS - 1))
+    key = save_fit(
+        folder,
+        forecaster,
+        problem.table,
+        squares=squares,
+        scored_until_ns=int(table.end_ns[last]),
+        made_ns=made_ns,
+    )
     return Refit(key, made_ns, held_out, squares)
 
 

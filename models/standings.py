@@ -7,10 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..pipeline.state import State
-from .error_record import ErrorRecord
+from .error_record import ErrorRecord, Squares, on_same_steps, rmse_db, share
 from .stated import Stated
 
 LEAD = 0.05
@@ -40,9 +39,9 @@ class Standings:
 
     Each squared error is taken as a share of the baseline's on the same forecasts, over the last `recent`
     steps that scored anything. Another takes over from the one given out so far where its share, over the
-    last steps that both have and at least `enough`, is smaller by `LEAD`: so two that are about as good do
-    not take turns. Of several the one that is ahead most. Where the one given out so far forecasts no
-    longer, or has fewer steps than `enough`, the best does.
+    last steps for which both were scored and at least `enough`, is smaller by `LEAD`: so two that are about
+    as good do not take turns. Of several the one that is ahead most. Where the one given out so far
+    forecasts no longer, or has fewer steps than `enough`, the best does.
     """
 
     def __init__(self, baseline: str, names: Sequence[str], *, recent: int, enough: int) -> None:
@@ -65,17 +64,19 @@ class Standings:
         """What a step proved of a candidate: mean squares of its and the baseline's errors, summed."""
         self._records[name].add(own, baseline, forecasts)
 
-    def begin(self, name: str, squares: NDArray[np.float64], from_ns: int) -> None:
-        """Another model goes by this name from now on: its record is `squares`, [steps, 3] (see
-        `ErrorRecord`), and forecasts made before `from_ns` were not its own."""
+    def begin(self, name: str, squares: Squares, from_ns: int, *, unscored: int = 0) -> None:
+        """Another model goes by this name from now on: its record is `squares`, and forecasts made before
+        `from_ns` were not its own. The last `unscored` steps, for which others were scored, came after those:
+        over these it is compared with nobody."""
         self._records[name] = ErrorRecord(self._recent)
         self._records[name].extend(squares)
+        self._records[name].pass_over(unscored)
         self._begun_ns[name] = from_ns
 
     def choose(self, names: Collection[str]) -> str | None:
         """The one to give out among those that forecast; what was given out before where it is another."""
         was = self.given
-        stands = was is not None and was in names and self._steps(was) >= self._enough
+        stands = was is not None and was in names and self._is_proven(was)
         against = was if was is not None and stands else self.baseline
         lead = LEAD if against == was else 0.0
         self.given, least = against, 1 - lead
@@ -91,15 +92,15 @@ class Standings:
         A new fit's record may be of other steps than the rest's: what `other` has is then its share of
         repeat-last's where `one` was scored, as it is shares that are compared.
         """
-        records = {name: self._records[name] for name in (one, other) if name != self.baseline}
-        steps = min((record.steps for record in records.values()), default=0)
+        records = self._on_same_steps(one, other)
+        steps = min((len(squares) for squares in records.values()), default=0)
         if not steps:
             return math.nan, math.nan, 0
-        rmse_db = {name: record.rmse_db(steps) for name, record in records.items()}
-        baseline_db = next(iter(rmse_db.values()))[1]
+        both_db = {name: rmse_db(squares) for name, squares in records.items()}
+        baseline_db = next(iter(both_db.values()))[1]
         found = []
         for name in (one, other):
-            own_db, same_db = rmse_db.get(name, (baseline_db, baseline_db))
+            own_db, same_db = both_db.get(name, (baseline_db, baseline_db))
             elsewhere = same_db != baseline_db and same_db > 0 < baseline_db
             found.append(own_db * (baseline_db / same_db) if elsewhere else own_db)
         return found[0], found[1], steps
@@ -107,18 +108,28 @@ class Standings:
     def _ratio(self, name: str, against: str) -> float:
         """One's squared error as a share of another's, over the last steps that both have; infinite where
         these are too few to tell."""
-        steps = min(self._steps(name), self._steps(against))
-        if name == against or steps < self._enough:
+        if name == against:
             return math.inf
-        own, other = (
-            1.0 if each == self.baseline else self._records[each].share(steps) for each in (name, against)
-        )
+        shares = {self.baseline: 1.0}
+        for each, squares in self._on_same_steps(name, against).items():
+            if len(squares) < self._enough:
+                return math.inf
+            shares[each] = share(squares)
+        own, other = shares[name], shares[against]
         if math.isinf(other):
             return math.inf if math.isinf(own) else 0.0
         return own / other if other else math.inf
 
-    def _steps(self, name: str) -> int:
-        return self._recent if name == self.baseline else self._records[name].steps
+    def _on_same_steps(self, *names: str) -> dict[str, Squares]:
+        """Of those that have a record."""
+        found = [name for name in names if name != self.baseline]
+        if not found:
+            return {}
+        return dict(zip(found, on_same_steps([self._records[name] for name in found]), strict=True))
+
+    def _is_proven(self, name: str) -> bool:
+        squares = self._on_same_steps(name)
+        return not squares or len(squares[name]) >= self._enough
 
     def state(self) -> State:
         return {

@@ -10,8 +10,8 @@ import numpy as np
 from bandwatch.agent.deviation import Deviation, OffRange
 from bandwatch.agent.outputs import Discarded, Fitted, Named, Output, Unfitted
 from bandwatch.agent.telemetry import Telemetry
-from bandwatch.models.contest import Score
 from bandwatch.models.drift import Drift
+from bandwatch.models.scoring import Score
 from bandwatch.models.standings import ForecasterChange
 from bandwatch.pipeline.frames import (
     Assignment,

@@ -288,6 +288,41 @@ def test_a_fit_of_other_rows_is_refused(life):
     assert one.value("forecast_refits_failed_total", reason="refused") == 1
     assert one.route.fit is None
     assert one.route.state()["contest"]["refused"] == {}
+    assert one.begin(1799) is None
+    assert one.begin(1) is not None, "not a period later"
+
+
+def test_a_band_that_was_retuned_is_fitted_anew_as_soon_as_it_has_enough_steps(life):
+    one = life(refit_hours=200)
+    one.hear(band_rows(300))
+    one.refit()
+    assert one.route.fit is not None
+    one.hear(band_rows(225, first=300, bins=9))
+    assert one.route.fit is None
+    assert one.begin(1799) is None
+    one.refit(1)
+    assert one.value("forecast_refits_skipped_total", reason="too_few_steps") == 1
+    one.hear(band_rows(15, first=525, bins=9))
+    assert one.begin(15 * 60 - 1) is None
+    one.refit(1)
+    assert one.route.fit is not None
+    assert one.route.fit.frequencies_hz.size == 9
+
+
+def test_over_steps_that_came_while_it_was_made_a_fit_is_compared_with_nobody(life):
+    one = life()
+    one.hear(band_rows(300))
+    assert one.begin() is not None
+    one.finish()
+    one.hear(band_rows(40, first=300))
+    one.between_rows()
+    records = one.route.state()["contest"]["standings"]["records"]
+    scored = records["default"][:, 2] > 0
+    assert scored.tolist() == [True] * 48 + [False] * 40
+    assert (records["nlinear"][-40:, 2] > 0).all()
+    one.hear(band_rows(2, first=340))
+    scored = one.route.state()["contest"]["standings"]["records"]["default"][:, 2] > 0
+    assert scored.tolist()[48:] == [False] * 41 + [True]
 
 
 def test_a_refusal_is_told_in_the_workers_words(life):

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bandwatch.models.contest import Contest, Score
+from bandwatch.models.contest import Contest
 from bandwatch.models.forecasters.forecaster import Forecaster
 from bandwatch.models.forecasters.nlinear import NLinear
 from bandwatch.models.forecasters.repeat_last import RepeatLast
+from bandwatch.models.scoring import Score
 from bandwatch.pipeline.errors import BadInput
 from bandwatch.pipeline.frames import Forecast, History, Step
 from bandwatch.pipeline.histories import Histories

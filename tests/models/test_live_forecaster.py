@@ -47,7 +47,9 @@ def fit(forecaster: Recalls | None = None, frequencies: int = 3, key: str = "abc
         frequencies_hz=868e6 + 1e3 * np.arange(frequencies),
         made_ns=0,
         steps=500,
+        fitted_until_ns=0,
         squares=np.tile([1.0, 4.0, 1.0], (60, 1)),
+        scored_until_ns=0,
         forecaster=forecaster or Recalls(),
     )
 

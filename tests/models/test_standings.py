@@ -142,3 +142,29 @@ def test_a_change_says_both_errors_over_the_same_steps() -> None:
     mean, repeated = np.sqrt(np.square(errors).mean(axis=(0, 2)))
     assert change.rmse_db == pytest.approx(mean, rel=1e-5)
     assert change.was_rmse_db == pytest.approx(repeated, rel=1e-5)
+
+
+def test_a_model_is_compared_over_the_steps_for_which_both_were_scored() -> None:
+    two = standings(recent=80)
+    scored(two, 50, one=0.5)
+    two.choose(["baseline", "one"])
+    scored(two, 30, one=2.0)  # while the other was made: times in which it might have failed as well
+    two.begin("other", np.tile([12 * 0.6, 12, 12], (50, 1)), 1000, unscored=30)
+    two.choose(NAMES)
+    assert two.given == "one", "0.5 against 0.6 where both were scored"
+    assert two.rmse_db("one", "other") == (pytest.approx(0.5**0.5), pytest.approx(0.6**0.5), 50)
+    two.begin("other", np.tile([12 * 0.4, 12, 12], (50, 1)), 1000, unscored=30)
+    again = standings(recent=80)
+    again.restore(Stated("standings", two.state()), [])
+    assert again.choose(NAMES) == two.choose(NAMES) == "one"
+    assert again.given == two.given == "other"
+
+
+def test_what_a_model_proved_too_long_ago_is_forgotten() -> None:
+    two = standings()
+    scored(two, 40, one=0.5)
+    two.choose(["baseline", "one"])
+    for unscored, given in ((35, "one"), (1000, "one"), (25, "other")):
+        two.begin("other", np.tile([12 * 0.1, 12, 12], (50, 1)), 1000, unscored=unscored)
+        two.choose(NAMES)
+        assert two.given == given

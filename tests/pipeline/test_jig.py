@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bandwatch.models.contest import Score
+from bandwatch.models.scoring import Score
 from bandwatch.pipeline.frames import Assignment, Forecast, Gap, History, LevelledRow, PsdFrame, Window
 from bandwatch.tests.jig import SECOND, assert_is_stage, assert_lasts, gap_before, rows, start_ns
 
