@@ -13,7 +13,7 @@ from ..models.forecasters.repeat_last import RepeatLast
 from ..models.geometry import Geometry
 from ..models.live_forecaster import LiveForecaster
 from ..pipeline.errors import BadInput
-from ..pipeline.frames import NS_PER_S, Forecast, Gap, Step
+from ..pipeline.frames import Forecast, Gap, Step
 from ..pipeline.histories import Histories
 from ..pipeline.state import State
 from .fits import Fits
@@ -68,11 +68,8 @@ class Forecasting:
         if self.newest is not None:
             fit.check(self.newest.frequencies_hz, self.newest.step_s)
         self._live.use(fit)
-        from_ns = unscored = 0
-        if self.newest is not None:
-            from_ns = self.newest.made_ns + 1
-            unscored = round((self.newest.made_ns - fit.scored_until_ns) / (fit.step_s * NS_PER_S))
-        self._contest.replaced(self._live.name, fit.squares, from_ns, unscored=max(0, unscored))
+        from_ns = 0 if self.newest is None else self.newest.made_ns + 1
+        self._contest.replaced(self._live.name, fit.squares, fit.scored_until_ns, from_ns)
         self._refused.discard(self._live.name)
 
     def gap(self, gap: Gap) -> None:

@@ -96,9 +96,9 @@ class Contest:
         idle = read_only(self._conformal.below(forecast.mean, spread, below_db))
         return replace(forecast, idle=idle, idle_below_db=below_db)
 
-    def replaced(self, name: str, squares: Squares, from_ns: int, *, unscored: int = 0) -> None:
+    def replaced(self, name: str, squares: Squares, scored_until_ns: int, from_ns: int) -> None:
         """The forecaster of this name is another one from the next forecast on (see `Standings.begin`)."""
-        self._standings.begin(name, squares, from_ns, unscored=unscored)
+        self._standings.begin(name, squares, scored_until_ns, from_ns)
         self.refused.pop(name, None)
 
     def gap(self, gap: Gap) -> list[ContestOutput]:
@@ -234,8 +234,8 @@ class Contest:
     def _score(self, step: Step) -> list[ContestOutput]:
         due = self._waiting.due(step)
         scores, proofs = scored(step, due, self._baseline.name, self._standings.scores)
-        for name, proof in proofs.items():
-            self._standings.add(name, proof.own, proof.baseline, proof.forecasts)
+        if scores:
+            self._standings.prove(step.end_ns, proofs)
         self._conformal.observe(*errors_of(step, due, self._horizon))
         departure = departure_of(step, due)
         return [*scores] if departure is None else [*scores, departure]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,15 @@ Squares = NDArray[np.float64]
 forecasts; zeros of a step that was not scored."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Of one step: mean squares of own and of repeat-last's errors, summed over so many forecasts."""
+
+    own: float
+    baseline: float
+    forecasts: int
+
+
 class ErrorRecord:
     """A candidate's squared errors over the last steps, beside repeat-last's on the same forecasts."""
 
@@ -23,11 +33,11 @@ class ErrorRecord:
         self._recent = recent
         self._squares: deque[tuple[float, float, float]] = deque(maxlen=recent)
 
-    def add(self, own: float, baseline: float, forecasts: int) -> None:
-        """The mean squares, summed over so many forecasts, that one step proved."""
-        self._squares.append((own, baseline, forecasts))
+    def add(self, proof: Proof) -> None:
+        """What one step proved."""
+        self._squares.append((proof.own, proof.baseline, proof.forecasts))
 
-    def pass_over(self, steps: int) -> None:
+    def pass_over(self, steps: int = 1) -> None:
         """So many steps came for which others were scored, and this one was not."""
         self._squares.extend([(0.0, 0.0, 0.0)] * min(steps, self._recent))
 

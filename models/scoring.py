@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.frames import Float32, Forecast, Step
+from .error_record import Proof
 from .waiting import WaitingForecast
 
 
@@ -32,15 +33,6 @@ class Score:
     rmse_db: float
     repeat_last_rmse_db: float
     coverage_ratio: float
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Of one candidate: mean squares of its own and repeat-last's errors, summed over so many forecasts."""
-
-    own: float
-    baseline: float
-    forecasts: int
 
 
 def scored(

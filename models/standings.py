@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..pipeline.frames import read_only
 from ..pipeline.state import State
-from .error_record import ErrorRecord, Squares, on_same_steps, rmse_db, share
+from .error_record import ErrorRecord, Proof, Squares, on_same_steps, rmse_db, share
 from .stated import Stated
 
 LEAD = 0.05
@@ -53,6 +55,7 @@ class Standings:
 
     def reset(self) -> None:
         self._records = {name: ErrorRecord(self._recent) for name in self._names}
+        self._ends_ns: deque[int] = deque(maxlen=self._recent)
         self._begun_ns: dict[str, int] = {}
         self.given: str | None = None
 
@@ -60,17 +63,22 @@ class Standings:
         """Whether a forecast under this name that was made then counts in its record."""
         return name in self._records and made_ns >= self._begun_ns.get(name, made_ns)
 
-    def add(self, name: str, own: float, baseline: float, forecasts: int) -> None:
-        """What a step proved of a candidate: mean squares of its and the baseline's errors, summed."""
-        self._records[name].add(own, baseline, forecasts)
+    def prove(self, end_ns: int, proofs: Mapping[str, Proof]) -> None:
+        """What the step that ended then proved of the candidates that had forecast it."""
+        self._ends_ns.append(end_ns)
+        for name, record in self._records.items():
+            if name in proofs:
+                record.add(proofs[name])
+            else:
+                record.pass_over()
 
-    def begin(self, name: str, squares: Squares, from_ns: int, *, unscored: int = 0) -> None:
+    def begin(self, name: str, squares: Squares, scored_until_ns: int, from_ns: int) -> None:
         """Another model goes by this name from now on: its record is `squares`, and forecasts made before
-        `from_ns` were not its own. The last `unscored` steps, for which others were scored, came after those:
-        over these it is compared with nobody."""
+        `from_ns` were not its own. Over the steps that came after `scored_until_ns` it is compared with
+        nobody."""
         self._records[name] = ErrorRecord(self._recent)
         self._records[name].extend(squares)
-        self._records[name].pass_over(unscored)
+        self._records[name].pass_over(sum(end_ns > scored_until_ns for end_ns in self._ends_ns))
         self._begun_ns[name] = from_ns
 
     def choose(self, names: Collection[str]) -> str | None:
@@ -134,6 +142,7 @@ class Standings:
     def state(self) -> State:
         return {
             "records": {name: record.squares for name, record in self._records.items()},
+            "ends_ns": read_only(np.array(self._ends_ns, np.int64)),
             "begun_ns": dict(self._begun_ns),
             "given": self.given,
         }
@@ -142,9 +151,11 @@ class Standings:
         """Go on as the one that gave the state; candidates in `without` begin anew."""
         self.reset()
         records = kept.named_arrays("records", np.float64, (None, 3))
+        ends_ns = kept.array("ends_ns", np.int64, (None,))
         begun = kept.inner("begun_ns")
         begun_ns = {name: begun.integer(name) for name in kept.part("begun_ns")}
         given = kept.optional("given", kept.text)
+        self._ends_ns.extend(ends_ns.tolist())
         for name in self._records.keys() - set(without):
             if name in records:
                 self._records[name].extend(records[name])

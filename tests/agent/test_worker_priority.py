@@ -35,9 +35,7 @@ sys.exit(run_worker(work, sys.argv[1:]))
 BUSY = (sys.executable, "-c", "print('busy', flush=True)\nwhile True: pass")
 
 if not hasattr(os, "sched_setaffinity") or not hasattr(os, "SCHED_IDLE"):
-    pytest.skip(
-        "needs processes kept to one core, and an idle class", allow_module_level=True
-    )
+    pytest.skip("needs processes kept to one core, and an idle class", allow_module_level=True)
 if os.sched_getscheduler(0) != os.SCHED_OTHER or os.getpriority(os.PRIO_PROCESS, 0) > 10:
     pytest.skip("these tests run at a priority that workers cannot be told from", allow_module_level=True)
 

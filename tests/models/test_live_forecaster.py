@@ -159,7 +159,7 @@ class Stage:
     def push(self, item: Step | History | str) -> list:
         if isinstance(item, str):
             self.live.use(fit(key=item))
-            self.contest.replaced("default", fit().squares, 0)
+            self.contest.replaced("default", fit().squares, 2**62, 0)
             return []
         return self.contest.push(item)
 

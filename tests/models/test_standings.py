@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import count
 
 import numpy as np
 import pytest
 
+from bandwatch.models.error_record import Proof
 from bandwatch.models.standings import LEAD, ForecasterChange, Standings
 from bandwatch.models.stated import Stated
 from bandwatch.pipeline.histories import Histories
@@ -16,6 +18,7 @@ from bandwatch.tests.models.test_contest import a_contest, mean_rule, noise
 from bandwatch.tests.steps_made import as_steps
 
 NAMES = ("one", "other")
+CLOCK = count(1)
 
 
 def standings(recent: int = 40, enough: int = 10) -> Standings:
@@ -25,8 +28,8 @@ def standings(recent: int = 40, enough: int = 10) -> Standings:
 def scored(standings: Standings, steps: int, **own: float) -> None:
     """So many steps of twelve forecasts, the baseline's error being 1 at each."""
     for _ in range(steps):
-        for name, square in own.items():
-            standings.add(name, 12 * square, 12.0, 12)
+        proofs = {name: Proof(12 * square, 12.0, 12) for name, square in own.items()}
+        standings.prove(next(CLOCK), proofs)
 
 
 def test_another_takes_over_by_a_lead_only_and_the_first_stays_otherwise() -> None:
@@ -95,7 +98,8 @@ def test_errors_of_a_fit_that_was_tried_in_louder_times_do_not_contradict_the_ch
     two = standings()
     scored(two, 40, one=0.5)
     two.choose(["baseline", "one"])
-    two.begin("other", np.tile([12 * 1.2, 12 * 4.0, 12], (40, 1)), 1000)  # 0.3 of a larger baseline's
+    louder = np.tile([12 * 1.2, 12 * 4.0, 12], (40, 1))  # 0.3 of a larger baseline's
+    two.begin("other", louder, next(CLOCK), 1000)
     assert two.choose([*NAMES, "baseline"]) == "one"
     assert two.rmse_db("other", "one") == (
         pytest.approx(math.sqrt(1.2)),
@@ -107,7 +111,7 @@ def test_errors_of_a_fit_that_was_tried_in_louder_times_do_not_contradict_the_ch
 def test_another_model_of_the_name_begins_with_its_own_record() -> None:
     two = standings()
     scored(two, 40, one=0.5)
-    two.begin("one", np.tile([2.0, 1.0, 1.0], (20, 1)), 1000)
+    two.begin("one", np.tile([2.0, 1.0, 1.0], (20, 1)), next(CLOCK), 1000)
     assert not two.scores("one", 999)
     assert two.scores("one", 1000)
     assert two.scores("other", 999)
@@ -117,7 +121,7 @@ def test_another_model_of_the_name_begins_with_its_own_record() -> None:
     scored(two, 40, one=0.5)
     two.choose(["baseline", "one"])
     assert two.given == "one"
-    two.begin("one", np.zeros((0, 3)), 1000)
+    two.begin("one", np.zeros((0, 3)), next(CLOCK), 1000)
     two.choose(["baseline", "one"])
     assert two.given == "baseline", "it has yet to prove anything"
     again = standings()
@@ -148,23 +152,34 @@ def test_a_model_is_compared_over_the_steps_for_which_both_were_scored() -> None
     two = standings(recent=80)
     scored(two, 50, one=0.5)
     two.choose(["baseline", "one"])
+    until_ns = next(CLOCK)
     scored(two, 30, one=2.0)  # while the other was made: times in which it might have failed as well
-    two.begin("other", np.tile([12 * 0.6, 12, 12], (50, 1)), 1000, unscored=30)
+    two.begin("other", np.tile([12 * 0.6, 12, 12], (50, 1)), until_ns, 1000)
     two.choose(NAMES)
     assert two.given == "one", "0.5 against 0.6 where both were scored"
     assert two.rmse_db("one", "other") == (pytest.approx(0.5**0.5), pytest.approx(0.6**0.5), 50)
-    two.begin("other", np.tile([12 * 0.4, 12, 12], (50, 1)), 1000, unscored=30)
+    two.begin("other", np.tile([12 * 0.4, 12, 12], (50, 1)), until_ns, 1000)
     again = standings(recent=80)
     again.restore(Stated("standings", two.state()), [])
     assert again.choose(NAMES) == two.choose(NAMES) == "one"
     assert again.given == two.given == "other"
 
 
-def test_what_a_model_proved_too_long_ago_is_forgotten() -> None:
+def test_one_that_paused_is_compared_over_the_steps_before_and_after() -> None:
     two = standings()
-    scored(two, 40, one=0.5)
-    two.choose(["baseline", "one"])
-    for unscored, given in ((35, "one"), (1000, "one"), (25, "other")):
-        two.begin("other", np.tile([12 * 0.1, 12, 12], (50, 1)), 1000, unscored=unscored)
+    scored(two, 15, one=0.6, other=0.5)
+    scored(two, 20, one=0.1)
+    scored(two, 5, one=0.6, other=0.5)
+    assert two.rmse_db("one", "other") == (pytest.approx(0.6**0.5), pytest.approx(0.5**0.5), 20)
+
+
+def test_what_a_model_proved_too_long_ago_is_forgotten() -> None:
+    for later, given in ((30, "other"), (31, "one"), (1000, "one")):
+        two = standings()
+        scored(two, 40, one=0.5)
+        two.choose(["baseline", "one"])
+        until_ns = next(CLOCK)
+        scored(two, later, one=0.5)
+        two.begin("other", np.tile([12 * 0.1, 12, 12], (50, 1)), until_ns, 1000)
         two.choose(NAMES)
         assert two.given == given
