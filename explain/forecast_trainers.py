@@ -35,7 +35,7 @@ def _network(name: str, epochs: int) -> Trainer:
 
 SELECTING = {"gc-cnn-lstm": "grad-cam", "shap-cnn-lstm": "shap"}
 """Those that choose their inputs, and by what. Each trains 30 networks, six times as long as one of the
-paper's in all, so that `all` does not mean them."""
+paper's in all."""
 
 EVERY_TRAINER: dict[str, Trainer] = TRAINERS | {
     name: _selected(name, attribution) for name, attribution in SELECTING.items()

@@ -40,9 +40,8 @@ def slice_of(option: str, part: Part, count: int) -> slice:
 
 
 def chosen_models(names: str) -> dict[str, Trainer]:
-    """The baselines and what was asked for, in the order of the register; `all` is without those that choose
-    their inputs."""
-    from ...explain.forecast_trainers import EVERY_TRAINER, SELECTING
+    """The baselines and what was asked for, in the order of the register."""
+    from ...explain.forecast_trainers import EVERY_TRAINER
     from ...models.forecast_models import BASELINES
 
     wanted = [name.strip() for name in names.split(",") if name.strip()]
@@ -56,7 +55,7 @@ def chosen_models(names: str) -> dict[str, Trainer]:
     return {
         name: trainer
         for name, trainer in EVERY_TRAINER.items()
-        if name in wanted or name in BASELINES or ("all" in wanted and name not in SELECTING)
+        if "all" in wanted or name in wanted or name in BASELINES
     }
 
 

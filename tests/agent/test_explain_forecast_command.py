@@ -109,9 +109,9 @@ def test_two_runs_into_one_folder_do_not_mix(bandwatch, tmp_path, band):
     assert not out.exists()
 
 
-def test_all_is_without_those_that_train_thirty_networks():
-    assert not {*chosen_models("all")} & {*SELECTING}
-    assert [*chosen_models("all, shap-cnn-lstm")] == [*TRAINERS, "shap-cnn-lstm"]
+def test_all_are_all_and_the_baselines_are_always_beside():
+    assert [*chosen_models("all")] == [*TRAINERS, *SELECTING]
+    assert [*chosen_models("shap-cnn-lstm, gru")] == [*BASELINES, "gru", "shap-cnn-lstm"]
 
 
 def test_a_folder_of_something_else_is_refused_before_the_work(bandwatch, tmp_path, band):
