@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..pipeline.frames import Float32, Int64
+from ..pipeline.frames import Float32
+from ..pipeline.noise_floor import OCCUPIED_ABOVE_FLOOR_DB
 from .forecast_answers import Answers, answer
-from .forecast_intervals import IntervalFigures
+from .forecast_intervals import IntervalFigures, RunningIntervals
 from .forecast_models import BASELINES
 from .forecast_problem import Trainer, TrainingWatch
 from .forecast_question import ForecastQuestion
 from .forecast_scores import ForecastScores, known
 from .forecast_work import ForecastWork
+from .idle_figures import IdleFigures, IdleTruth, NaiveIdle
 
 REFERENCE = "repeat-last"
 
@@ -36,14 +38,30 @@ class ModelResult:
 
     scores: Sequence[ForecastScores]
     intervals: Sequence[IntervalFigures]
+    idle: Sequence[IdleFigures]
     answers: Sequence[Answers]
 
     @classmethod
-    def of(cls, answers: Sequence[Answers], truth: Float32, origins: Int64) -> ModelResult:
-        """Scored by the truth [n, h, f] at the origins [n]."""
+    def of(
+        cls, answers: Sequence[Answers], truth: Float32, runs: Sequence[RunningIntervals], idle: IdleTruth
+    ) -> ModelResult:
+        """Scored by the truth [n, h, f]; `runs` are the intervals by seed."""
         return cls(
             [ForecastScores.of(each.forecasts, truth) for each in answers],
-            [IntervalFigures.of(each.forecasts, truth, origins) for each in answers],
+            [IntervalFigures.of(each, truth) for each in runs],
+            [idle.figures(each) for each in runs],
+            answers,
+        )
+
+    @classmethod
+    def pooled(cls, parts: Sequence[ModelResult], truth: Float32) -> ModelResult:
+        """Of sets of columns, one after the other as in `truth` [n, h, f]: each value counts alike."""
+        seeds = range(len(parts[0].answers))
+        answers = [_side_by_side([part.answers[seed] for part in parts]) for seed in seeds]
+        return cls(
+            [ForecastScores.of(each.forecasts, truth) for each in answers],
+            [IntervalFigures.pooled([part.intervals[seed] for part in parts]) for seed in seeds],
+            [IdleFigures.pooled([part.idle[seed] for part in parts]) for seed in seeds],
             answers,
         )
 
@@ -62,6 +80,7 @@ class ModelResult:
         return (
             mean.record()
             | IntervalFigures.mean(self.intervals).record()
+            | IdleFigures.mean(self.idle).record()
             | {
                 "rmse_std": known(np.std(rmses, ddof=1).item()) if len(rmses) > 1 else None,
                 "mape_std": known(np.std(mapes, ddof=1).item()) if len(mapes) > 1 else None,
@@ -81,25 +100,18 @@ class ForecastEvaluation:
     question: ForecastQuestion
     seeds: int
     results: Sequence[Mapping[str, ModelResult]]
+    idle: Sequence[NaiveIdle]
+    idle_margin_db: float
 
     def together(self) -> dict[str, ModelResult]:
-        """All sets of columns as one, side by side: what the tables' first figures are pooled over."""
+        """All sets of columns as one, side by side: each value counts alike, whatever set it is of."""
         if len(self.results) == 1:
             return dict(self.results[0])
         truth = np.concatenate([self.question.truth(columns) for columns in self.question.columns], axis=2)
-        whole: dict[str, ModelResult] = {}
-        for name in self.results[0]:
-            sets = [results[name].answers for results in self.results]
-            answers = [
-                Answers(
-                    np.concatenate([each.forecasts for each in seed], axis=2),
-                    sum(each.training_seconds for each in seed),
-                    sum(each.asking_seconds for each in seed),
-                )
-                for seed in zip(*sets, strict=True)
-            ]
-            whole[name] = ModelResult.of(answers, truth, self.question.origins)
-        return whole
+        return {
+            name: ModelResult.pooled([results[name] for results in self.results], truth)
+            for name in self.results[0]
+        }
 
     def predictions(self) -> dict[str, Float32]:
         """By model, of the first seed: float32 [n, horizon, f], the sets of columns side by side."""
@@ -111,13 +123,15 @@ class ForecastEvaluation:
         frequencies = rows.table.frequencies_hz
         return {
             "models": _records(self.together()),
+            "idle": NaiveIdle.pooled(self.idle).record(),
             "column_sets": [
                 {
                     "columns": [columns.start, columns.stop],
                     "frequencies_hz": frequencies[columns].tolist(),
                     "models": _records(results),
+                    "idle": idle.record(),
                 }
-                for columns, results in zip(question.columns, self.results, strict=True)
+                for columns, results, idle in zip(question.columns, self.results, self.idle, strict=True)
             ],
             "data": {
                 "node": rows.table.node,
@@ -133,7 +147,12 @@ class ForecastEvaluation:
                 "origins": len(question.origins),
                 "origins_left_out": question.left_out,
             },
-            "settings": {"steps": 24, "horizon": question.horizon, "seeds": self.seeds},
+            "settings": {
+                "steps": 24,
+                "horizon": question.horizon,
+                "seeds": self.seeds,
+                "idle_margin_db": self.idle_margin_db,
+            },
         }
 
 
@@ -149,17 +168,22 @@ def evaluate_forecasts(
     work: ForecastWork | None = None,
     watch: EvaluationWatch | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    idle_margin_db: float = OCCUPIED_ABOVE_FLOOR_DB,
 ) -> ForecastEvaluation:
     """Train every model on every set of columns with the seeds 0, 1, ...; ask and score all alike.
 
-    With a `work` folder what was finished there before is not done again. Raises BadInput where the
-    question cannot be asked, or a model has too little to learn from.
+    A channel is idle below the noise floor plus `idle_margin_db`. With a `work` folder what was finished
+    there before is not done again. Raises BadInput where the question cannot be asked, or a model has too
+    little to learn from.
     """
     question.check()
     watch = watch or EvaluationWatch()
     results: list[dict[str, ModelResult]] = []
+    naive: list[NaiveIdle] = []
     for columns in question.columns:
-        truth = question.truth(columns)
+        truth, origins = question.truth(columns), question.origins
+        idle = IdleTruth.of(question, columns, idle_margin_db)
+        runs: list[RunningIntervals] = []
         by_model: dict[str, ModelResult] = {}
         for name, trainer in models.items():
             answers: list[Answers] = []
@@ -167,9 +191,11 @@ def evaluate_forecasts(
                 watch.on_model(_called(name, seed, columns, question, seeds))
                 answers.append(_answered(question, columns, name, trainer, seed, work, watch, clock))
                 watch.on_answers()
-            by_model[name] = ModelResult.of(answers, truth, question.origins)
+            runs = [RunningIntervals.of(each.forecasts, truth, origins, idle.below_db) for each in answers]
+            by_model[name] = ModelResult.of(answers, truth, runs, idle)
         results.append(by_model)
-    return ForecastEvaluation(question, seeds, results)
+        naive.append(idle.naive(runs[0]))
+    return ForecastEvaluation(question, seeds, results, naive, idle_margin_db)
 
 
 def _answered(
@@ -203,6 +229,15 @@ def _answered(
 def _records(results: Mapping[str, ModelResult]) -> dict[str, dict[str, Any]]:
     reference = results[REFERENCE].mean if REFERENCE in results else None
     return {name: result.record(reference) for name, result in results.items()}
+
+
+def _side_by_side(sets: Sequence[Answers]) -> Answers:
+    """Of one seed: the columns of all sets, and the seconds that they took."""
+    return Answers(
+        np.concatenate([each.forecasts for each in sets], axis=2),
+        sum(each.training_seconds for each in sets),
+        sum(each.asking_seconds for each in sets),
+    )
 
 
 def _called(name: str, seed: int, columns: slice, question: ForecastQuestion, seeds: int) -> str:

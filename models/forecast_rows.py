@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import NS_PER_S, Float32, Gap, Int64, PsdFrame, read_only
 from ..pipeline.histories import MOST_SEASON_STEPS
+from ..pipeline.noise_floor import NoiseFloor
 from ..pipeline.recording import Recording
 from ..pipeline.steps import MOST_FREQUENCIES
 from .step_table import StepTable, gather_steps
@@ -25,12 +27,13 @@ class ForecastRows:
 
     Where rows were aggregated, steps are counted as they came: one that is missing has no number. Where
     not, a step is a row of the file and has its number there: one that is not finite has a number and no
-    step.
+    step. `floor_db` float64 [n] is the noise floor that the agent would have tracked as each step ended.
     """
 
     table: StepTable
     number: Int64
     count: int
+    floor_db: NDArray[np.float64]
 
     @classmethod
     def read(
@@ -52,6 +55,8 @@ class ForecastRows:
             )
         last_seq = -1
         numbers: list[int] = []
+        noise_floor = NoiseFloor()
+        floors_db: list[float] = []
 
         def frames() -> Iterator[PsdFrame | Gap]:
             nonlocal last_seq
@@ -61,17 +66,25 @@ class ForecastRows:
                     on_row()
                 yield item
 
+        def follow_floor(item: PsdFrame | Gap) -> None:
+            noise_floor.gap(item) if isinstance(item, Gap) else noise_floor.push(item)
+
+        def on_step() -> None:
+            numbers.append(last_seq)
+            floors_db.append(noise_floor.floor_db)
+
         # Of a nanosecond, every row is a step as it comes, and the last row read is the one.
         tables = gather_steps(
-            [frames()], step_s=step_s or 1 / NS_PER_S, on_step=lambda: numbers.append(last_seq)
+            [frames()], step_s=step_s or 1 / NS_PER_S, on_step=on_step, on_item=follow_floor
         )
         recording.require_finite_rows()
         if not tables:
             raise BadInput(f"{recording.path}: holds no whole step of {step_s:g} s")
         (table,) = tables
+        floor_db = read_only(np.array(floors_db))
         if step_s is not None:
-            return cls(table, np.arange(len(table.values)), len(table.values))
-        return cls(table, np.array(numbers, dtype=np.int64), max(recording.rows, last_seq + 1))
+            return cls(table, np.arange(len(table.values)), len(table.values), floor_db)
+        return cls(table, np.array(numbers, dtype=np.int64), max(recording.rows, last_seq + 1), floor_db)
 
     def between(self, rows: slice) -> StepTable:
         """The steps whose numbers lie in `rows`, on their own: nothing of another is in it."""

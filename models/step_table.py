@@ -76,16 +76,18 @@ def gather_steps(
     *,
     step_s: float = 60.0,
     on_step: Callable[[], None] = lambda: None,
+    on_item: Callable[[PsdFrame | Gap], None] = lambda _item: None,
 ) -> list[StepTable]:
     """Aggregate recordings into one table a band, as the agent would: `pipeline/steps.py`.
 
-    Sources of the same node and band are joined in the order given, with a break between them. Raises
+    Sources of the same node and band are joined in the order given, with a break between them. `on_item`
+    is told of each row and gap as a route would take it, before the steps that it completes. Raises
     BadInput where a band's unit, step or frequencies change. A band of which no step was completed has no
     table.
     """
     gathered: dict[tuple[str, str], _Gathered] = {}
     for source in sources:
-        for step, broken in _steps_of(source, step_s):
+        for step, broken in _steps_of(source, step_s, on_item):
             band = gathered.setdefault((step.node, step.band), _Gathered(step.unit))
             _add(band, step, broken)
             on_step()
@@ -102,11 +104,14 @@ def simulated_rows(seed: int, steps: int, step_s: float) -> Iterator[PsdFrame]:
         yield frame
 
 
-def _steps_of(source: Iterable[PsdFrame | Gap], step_s: float) -> Iterator[tuple[Step, bool]]:
+def _steps_of(
+    source: Iterable[PsdFrame | Gap], step_s: float, on_item: Callable[[PsdFrame | Gap], None]
+) -> Iterator[tuple[Step, bool]]:
     """Steps of one source, and whether rows began to mean something else since the one before."""
     stage = Steps(step_s)
     broken = True
     for item in unbroken(source):
+        on_item(item)
         if isinstance(item, Gap):
             stage.gap(item)
             broken = broken or item.reason not in SAME_MEANING

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from ...pipeline.errors import BadInput
+from ...pipeline.noise_floor import OCCUPIED_ABOVE_FLOOR_DB
 from ...pipeline.replay import open_recording
 from .forecast_options import chosen_models, part_of, progress_bars, slice_of, tell_problems
 from .forecast_table import tell_forecasts
@@ -50,6 +51,10 @@ def evaluate_forecast_command(
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Train with so many; figures are means.")] = 1,
     steps: Annotated[int, typer.Option(help="Of history: 24, as the networks are built.")] = 24,
     horizon: Annotated[int, typer.Option(help="Score so many of the 12 steps that each forecast has.")] = 12,
+    idle_margin_db: Annotated[
+        float,
+        typer.Option(min=0, max=100, help="A channel is idle below the noise floor plus this."),
+    ] = OCCUPIED_ABOVE_FLOOR_DB,
     figures: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The third paper's figures 2 to 6, and its tables."),
@@ -108,6 +113,7 @@ def evaluate_forecast_command(
                     on_epoch=lambda done, of: progress.update(epochs, completed=done, total=of),
                     on_answers=lambda: progress.advance(whole),
                 ),
+                idle_margin_db=idle_margin_db,
             )
         tell_problems(recording, question)
         record = evaluation.record()

@@ -21,6 +21,7 @@ def tell_forecasts(record: dict[str, Any], figures: Path | None) -> None:
         + (f", {left_out['no_history']} for want of a history" if left_out["no_history"] else "")
     )
     Console(width=140, highlight=False).print(_models_table(record["models"], data["unit"], settings))
+    console.print(_idle(record["idle"], settings))
     if len(record["column_sets"]) > 1:
         Console(width=140, highlight=False).print(_sets_table(record["column_sets"], data["unit"]))
     for line in _verdict(record["models"]):
@@ -33,7 +34,17 @@ def _models_table(models: dict[str, Any], unit: str, settings: dict[str, Any]) -
     table = Table(caption=f"means of {settings['seeds']} seeds" if settings["seeds"] > 1 else None)
     last = settings["horizon"]
     table.add_column("")
-    for title in (f"RMSE, {unit}", "±", "MAPE, %", "h=1", f"h={last}", "skill", "90 % cover", "training, s"):
+    for title in (
+        f"RMSE, {unit}",
+        "±",
+        "MAPE, %",
+        "h=1",
+        f"h={last}",
+        "skill",
+        "90 % cover",
+        "Brier",
+        "training, s",
+    ):
         table.add_column(title, justify="right")
     for name, figures in models.items():
         by_horizon = figures["rmse_by_horizon"]
@@ -46,9 +57,22 @@ def _models_table(models: dict[str, Any], unit: str, settings: dict[str, Any]) -
             _shown(by_horizon[-1], ".3f"),
             _shown(figures["skill"], ".1%"),
             _shown(figures["coverage"], ".1%"),
+            _shown(figures["brier"], ".4f"),
             _shown(figures["training_seconds"], ".1f"),
         )
     return table
+
+
+def _idle(idle: dict[str, Any], settings: dict[str, Any]) -> str:
+    """What the Brier scores are of, and those of the simple ways."""
+    what = f"Brier: of a channel being idle, below the noise floor plus {settings['idle_margin_db']:g} dB"
+    if idle["share"] is None:
+        return f"{what}; not known before 96 rows of forecasts"
+    usual, last = idle["climatology"]["brier"], idle["persistence"]["brier"]
+    return (
+        f"{what}, which {idle['share']:.1%} were; {usual:.4f} by each channel's share of the training rows, "
+        f"{last:.4f} by the last row"
+    )
 
 
 def _sets_table(column_sets: list[dict[str, Any]], unit: str) -> Table:
