@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,25 +43,53 @@ def write_report(
 ) -> None:
     """Write a report. `files` are figures and their numbers by their paths in the folder.
 
-    The record, which lists all files, goes first: what was interrupted is known as a report and can be
-    replaced. Files of a report of before that this one does not have are removed. Raises BadInput as
-    `check_folder`, and where the disk refuses.
+    All is written aside before any of it takes its place: a disk that fills up leaves the report of before
+    as it was, or nothing. A record, which lists all files, goes first: what was interrupted is known as a
+    report and can be replaced. Files of a report of before that this one does not have are removed. Raises
+    BadInput as `check_folder`, and where the disk refuses.
     """
     check_folder(folder, kind)
-    old = _files_before(folder, kind) or []
-    names = [PAGE_FILE, *files]
-    listed = {"kind": kind, "version": VERSION} | dict(record) | {"files": sorted({*names, *old})}
+    old = _files_before(folder, kind)
+    contents = {PAGE_FILE: page.encode(), **files}
+    listed = {"kind": kind, "version": VERSION} | dict(record)
+    first, last = (
+        {**listed, "files": sorted({*contents, *(old or [])})},
+        {**listed, "files": sorted(contents)},
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_record(folder, listed)
-        for name, content in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / name, content)
-        write_atomically(folder / PAGE_FILE, page.encode())
-        _remove(folder, set(old) - set(names))
-        _write_record(folder, listed | {"files": sorted(names)})
+        if old is None:
+            _write_record(folder / RECORD_FILE, {"kind": kind, "version": VERSION, "files": []})
+        try:
+            _replace(folder, contents, first, last, set(old or []) - set(contents))
+        except OSError:
+            if old is None and _files_before(folder, kind) == []:
+                (folder / RECORD_FILE).unlink()
+            raise
     except OSError as error:
         raise BadInput(f"--out {folder}: cannot be written: {error.strerror or error}") from None
+
+
+def _replace(
+    folder: Path,
+    contents: Mapping[str, bytes],
+    first: Mapping[str, Any],
+    last: Mapping[str, Any],
+    gone: Iterable[str],
+) -> None:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as aside:
+        part = Path(aside)
+        for name, content in contents.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(part / name, content)
+        _write_record(part / ".first", first)
+        _write_record(part / ".last", last)
+        (part / ".first").replace(folder / RECORD_FILE)
+        for name in contents:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).replace(folder / name)
+        _remove(folder, gone)
+        (part / ".last").replace(folder / RECORD_FILE)
 
 
 def band_folders(bands: Sequence[tuple[str, str]]) -> list[str]:
@@ -73,9 +102,9 @@ def band_folders(bands: Sequence[tuple[str, str]]) -> list[str]:
     return found
 
 
-def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
+def _write_record(path: Path, record: Mapping[str, Any]) -> None:
     content = json.dumps(record, indent=1, allow_nan=False) + "\n"
-    write_atomically(folder / RECORD_FILE, content.encode())
+    write_atomically(path, content.encode())
 
 
 def _files_before(folder: Path, kind: str) -> list[str] | None:

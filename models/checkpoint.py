@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from torch import nn
 
 from ..pipeline.errors import BadInput
-from .tensor_file import write_atomically
+from .tensor_file import write_or_refuse
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -23,10 +23,13 @@ Arrays = dict[str, NDArray[Any]]
 def save_checkpoint(
     path: Path, fingerprint: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]
 ) -> None:
-    """Write arrays and facts (what JSON can say) under the fingerprint of what they belong to."""
+    """Write arrays and facts (what JSON can say) under the fingerprint of what they belong to.
+
+    BadInput where the disk refuses: the checkpoint before is still there then.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomically(path, save(whole, {"fingerprint": fingerprint, "facts": json.dumps(facts)}))
+    write_or_refuse(path, save(whole, {"fingerprint": fingerprint, "facts": json.dumps(facts)}))
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> tuple[Arrays, dict[str, Any]]:

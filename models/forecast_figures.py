@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def draw_forecast_figures(folder: Path, evaluation: ForecastEvaluation) -> None:
     try:
         folder.mkdir(exist_ok=True)
         for name, figure in figures.items():
-            figure.savefig(folder / f"{name}.png", format="png")
+            content = io.BytesIO()  # whole or not at all, as the disk may be full
+            figure.savefig(content, format="png")
+            write_atomically(folder / f"{name}.png", content.getvalue())
         write_atomically(folder / "tables.md", markdown_tables(evaluation).encode())
     except OSError as error:
         raise BadInput(f"{folder}: cannot be written: {error.strerror}") from None

@@ -21,7 +21,7 @@ from .code_digest import code_digest
 from .forecast_answers import Answers
 from .forecast_problem import Trainer
 from .forecast_question import ForecastQuestion
-from .tensor_file import write_atomically
+from .tensor_file import write_or_refuse
 
 LOCK_FILE = "lock"
 
@@ -97,11 +97,11 @@ class WorkPlace:
             return None
 
     def save(self, answers: Answers) -> None:
-        """Keep the answers; what only an unfinished training needs goes."""
+        """Keep the answers; what only an unfinished training needs goes. BadInput where the disk refuses."""
         content = io.BytesIO()
         seconds = np.array([answers.training_seconds, answers.asking_seconds])
         np.savez(content, forecasts=answers.forecasts, seconds=seconds)
-        write_atomically(self._answers, content.getvalue())
+        write_or_refuse(self._answers, content.getvalue())
         for left in (self.checkpoint, self._seconds):
             left.unlink(missing_ok=True)
 
@@ -113,5 +113,5 @@ class WorkPlace:
             return 0.0
 
     def keep_seconds(self, seconds: float) -> None:
-        """Called with each epoch."""
-        write_atomically(self._seconds, repr(seconds).encode())
+        """Called with each epoch. BadInput where the disk refuses."""
+        write_or_refuse(self._seconds, repr(seconds).encode())

@@ -33,6 +33,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def write_or_refuse(path: Path, content: bytes) -> None:
+    """As `write_atomically`; BadInput where the disk refuses."""
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from None
+
+
 def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays by name."""
     write_atomically(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

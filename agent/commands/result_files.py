@@ -27,9 +27,6 @@ def keep_apart(json_path: Path, predictions: Path | None, inputs: Sequence[Path]
 
 def write_result(path: Path, content: bytes) -> None:
     """Write a file so that there is the old one or the new one; BadInput where it cannot be written."""
-    from ...models.tensor_file import write_atomically
+    from ...models.tensor_file import write_or_refuse
 
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written: {error.strerror}") from None
+    write_or_refuse(path, content)
