@@ -42,6 +42,9 @@ EVERY_TRAINER: dict[str, Trainer] = TRAINERS | {
 }
 """Tables list them in this order."""
 
+FIRST_SHARE = {"gc-cnn-lstm": 0.6, "shap-cnn-lstm": 0.6}
+"""Of the training rows: what those that choose by rolling origin learn from first."""
+
 
 def with_epochs(trainers: Mapping[str, Trainer], epochs: int) -> dict[str, Trainer]:
     """The networks among them at this budget, what is trained to choose by at ten epochs of it at most."""

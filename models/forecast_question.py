@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.histories import HISTORY_STEPS
+from .forecast_past import LEAST_ORIGINS
 from .forecast_problem import ForecastProblem
 from .forecast_rows import ForecastRows
 from .forecasters.forecaster import HORIZON_STEPS
@@ -62,6 +64,35 @@ class ForecastQuestion:
                 f"--test-rows {_shown(self.test)}: no origin; limit: {self.horizon} rows there and the "
                 f"{HISTORY_STEPS} before them without a break"
             )
+
+    def check_windows(self, model: str | None = None, share: float = 1.0) -> None:
+        """Raise BadInput where training would find too few windows in the first `share` of its rows.
+
+        With a `model` it is that one's need, else everybody's.
+        """
+        windows = self._training_windows(share)
+        if windows >= LEAST_ORIGINS:
+            return
+        rows = next(
+            n for n in itertools.count(1) if round(share * n) >= LEAST_ORIGINS + FEWEST_TRAINING_ROWS - 1
+        )
+        part = (
+            "" if model is None else f" in the first {share:.0%} of them, which {model} tries its choices on"
+        )
+        raise BadInput(
+            f"--train-rows {_shown(self.train)}: {windows} windows of {FEWEST_TRAINING_ROWS} rows without a "
+            f"break to learn from{part}; limit: at least {LEAST_ORIGINS}, as {rows} whole rows have"
+            + ("" if model is None else f", or --models without {model}")
+        )
+
+    def _training_windows(self, share: float) -> int:
+        first, end = np.searchsorted(self.rows.number, (self.train.start, self.train.stop)).tolist()
+        rows = round(share * (end - first))
+        if not rows:
+            return 0
+        origins = self.rows.unbroken(HISTORY_STEPS, HORIZON_STEPS)
+        inside = origins - HISTORY_STEPS >= self.train.start
+        return int((inside & (origins + HORIZON_STEPS <= self.rows.number[first + rows - 1] + 1)).sum())
 
     @cached_property
     def origins(self) -> Int64:

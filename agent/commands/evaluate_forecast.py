@@ -14,7 +14,7 @@ import typer
 from ...pipeline.errors import BadInput
 from ...pipeline.noise_floor import OCCUPIED_ABOVE_FLOOR_DB
 from ...pipeline.replay import open_recording
-from .forecast_options import chosen_models, part_of, progress_bars, slice_of, tell_problems
+from .forecast_options import check_question, chosen_models, part_of, progress_bars, slice_of, tell_problems
 from .forecast_table import tell_forecasts
 from .result_files import keep_apart, write_result
 
@@ -97,7 +97,7 @@ def evaluate_forecast_command(
             [slice_of("--out-columns", each, frequencies) for each in columns],
             horizon,
         )
-        question.check()
+        check_question(question, chosen)
     kept = ForecastWork(work or json_path.with_name(f"{json_path.name}.work"))
     with kept.for_one_run() if work is None else nullcontext():
         with progress_bars() as progress:

@@ -11,7 +11,7 @@ import typer
 from ... import __version__
 from ...pipeline.errors import BadInput
 from ...pipeline.replay import open_recording
-from .forecast_options import chosen_models, part_of, progress_bars, slice_of, tell_problems
+from .forecast_options import check_question, chosen_models, part_of, progress_bars, slice_of, tell_problems
 
 if TYPE_CHECKING:
     from ...explain.forecast_study import ForecastStudy
@@ -98,7 +98,7 @@ def explain_forecast_command(
         asked = slice_of("--test-rows", test or (learned.stop, None), rows.count)
         frequencies = rows.table.frequencies_hz.size
         question = ForecastQuestion(rows, learned, asked, [slice_of("--out-columns", columns, frequencies)])
-        question.check()
+        check_question(question, chosen)
     tell_problems(recording, question)
     kept = ForecastWork(Path(f"{out.resolve()}.work"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,17 @@ def chosen_models(names: str) -> dict[str, Trainer]:
         for name, trainer in EVERY_TRAINER.items()
         if "all" in wanted or name in wanted or name in BASELINES
     }
+
+
+def check_question(question: ForecastQuestion, chosen: Iterable[str]) -> None:
+    """BadInput, before anything is trained, where the rows do not do for all that were chosen."""
+    from ...explain.forecast_trainers import FIRST_SHARE
+
+    question.check()
+    question.check_windows()
+    for name in chosen:
+        if name in FIRST_SHARE:
+            question.check_windows(name, FIRST_SHARE[name])
 
 
 def tell_problems(recording: Recording, question: ForecastQuestion) -> None:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from bandwatch.agent.cli import main
+from bandwatch.explain.forecast_trainers import EVERY_TRAINER, FIRST_SHARE
+from bandwatch.explain.selected_forecasters import CUTS
 from bandwatch.models.forecast_models import BASELINES
 from bandwatch.models.forecast_work import ForecastWork
+from bandwatch.pipeline.errors import BadInput
 from bandwatch.tests.recorded import levels, real, write_recording
 
 ROWS = ("--train-rows", "0:140", "--test-rows", "140:200")
@@ -146,6 +149,14 @@ def test_figures_and_tables_of_the_paper(bandwatch, tmp_path):
     [
         (["--train-rows", "140"], "--train-rows 140: limit: two whole numbers A:B"),
         (["--train-rows", "-5:140"], "--train-rows -5:140: limit: two whole numbers A:B"),
+        (
+            ["--train-rows", "0:50"],
+            "0:50: 15 windows of 36 rows without a break to learn from; limit: at least 32",
+        ),
+        (
+            ["--train-rows", "4:70"],
+            "4:70: 31 windows of 36 rows without a break to learn from; limit: at least 32, as 67",
+        ),
         (["--test-rows", "150:150"], "--test-rows 150:150: holds nothing; limit: A:B with A below B"),
         (["--test-rows", "140:300"], "--test-rows 140:300: the data has 200 rows"),
         (["--test-rows", "500:"], "--test-rows 500:: the data has 200, from 0 on"),
@@ -174,6 +185,44 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(bandwatch, tmp_path, 
     assert len(lines) == 1
     assert message in lines[0]
     assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
+
+
+@pytest.mark.parametrize(("rows", "windows"), [("0:110", 31), ("0:111", None)])
+def test_what_a_model_that_chooses_needs_is_said_before_anything_is_trained(
+    bandwatch, tmp_path, monkeypatch, rows, windows
+):
+    assert dict.fromkeys(FIRST_SHARE, CUTS[0]) == FIRST_SHARE
+    trained = []
+
+    def stop(*_):
+        trained.append(1)
+        raise BadInput("it trains")
+
+    monkeypatch.setitem(EVERY_TRAINER, "repeat-last", stop)
+    arguments = ("evaluate", "forecast", "--data", band(tmp_path, rhythm()), "--json", tmp_path / "out.json")
+    code, _, errors = bandwatch(*arguments, "--train-rows", rows, *ROWS[2:], "--models", "gc-cnn-lstm")
+    assert code == 2
+    assert bool(trained) is (windows is None)
+    if windows:
+        assert f"--train-rows {rows}: {windows} windows of 36 rows" in errors
+        assert "in the first 60% of them" in errors
+        assert "limit: at least 32, as 111 whole rows have, or --models without gc-cnn-lstm" in errors
+
+
+def test_rows_that_are_just_enough_are_trained_on_by_all_that_need_so_many(bandwatch, tmp_path):
+    values = rhythm()
+    values[20] = np.nan  # the windows of rows 21 to 87: as many as are needed
+    for stop, code in ((87, 2), (88, 0)):
+        arguments = (
+            "--train-rows",
+            f"0:{stop}",
+            *ROWS[2:],
+            "--models",
+            "default",
+            "--json",
+            tmp_path / "o.json",
+        )
+        assert bandwatch("evaluate", "forecast", "--data", band(tmp_path, values), *arguments)[0] == code
 
 
 def test_help_has_an_example(bandwatch):
