@@ -43,7 +43,8 @@ class Deviation:
     """A segment's deviation as it begins (`ended_ns` None), and once more when it ends.
 
     `share` is the largest so far of the segment's frequencies times forecasts outside the intervals, `limit`
-    what it had to reach; `ranges` where it lies, of most frequencies first, when it began.
+    what it had to reach; `ranges` where it lies, of most frequencies first, when it began. `beside` are the
+    band's other segments that deviate as it begins (empty as it ends).
     """
 
     node: str
@@ -54,6 +55,7 @@ class Deviation:
     share: float
     limit: float
     ranges: tuple[OffRange, ...]
+    beside: tuple[int, ...] = ()
 
 
 class DeviationWatch:

@@ -65,8 +65,10 @@ def _deviation(facts: dict[str, Any]) -> str:
     words = f"{missed} of its forecasts are missed {since}"
     if ended_ns is not None:
         words = f"back at its forecasts; from {_clock(begun_ns)} to {_clock(ended_ns)} up to {missed} missed"
-    ranges = facts.get("ranges")
-    return "; ".join([f"segment {facts.get('segment')}: {words}", *_range_words(ranges)])
+    beside = facts.get("beside")
+    others = f" (and {_value(beside)} at that time)" if isinstance(beside, list) and beside else ""
+    where = f"segment {facts.get('segment')}{others}"
+    return "; ".join([f"{where}: {words}", *_range_words(facts.get("ranges"))])
 
 
 def _range_words(ranges: Any) -> list[str]:

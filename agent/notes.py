@@ -58,6 +58,8 @@ def note_of(output: Output, time_ns: int) -> Note | None:
                 "limit": output.limit,
                 "ranges": [asdict(each) for each in output.ranges],
             }
+            if output.ended_ns is None:
+                facts["beside"] = list(output.beside)
             time_ns = output.begun_ns if output.ended_ns is None else output.ended_ns
             return Note(output.node, output.band, time_ns, "deviation", facts)
         case ForecasterChange():

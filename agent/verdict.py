@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import cast, get_args
 
@@ -89,10 +89,13 @@ class Judge:
     def departed(self, departure: Departure) -> list[Verdict | Deviation]:
         """A step has come: how much of each segment is where it was forecast to be?"""
         found: list[Verdict | Deviation] = []
-        for number, segment in enumerate(self._segments):
-            told = segment.watch.push(departure)
-            ended = next((each for each in told if each.ended_ns is not None), None)
-            found += [*told, *self._judge(number, departure.end_ns, ended)]
+        told = [segment.watch.push(departure) for segment in self._segments]
+        off = [number for number, segment in enumerate(self._segments) if segment.watch.current is not None]
+        for number, each in enumerate(told):
+            beside = tuple(other for other in off if other != number)
+            found += [one if one.ended_ns is not None else replace(one, beside=beside) for one in each]
+            ended = next((one for one in each if one.ended_ns is not None), None)
+            found += self._judge(number, departure.end_ns, ended)
         return found
 
     def standing(self) -> list[Verdict]:

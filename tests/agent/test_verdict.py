@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from bandwatch.agent.deviation import RUN_STEPS, SETTLED_STEPS, Deviation, OffRange
+from bandwatch.agent.event_words import event_words
+from bandwatch.agent.notes import note_of
 from bandwatch.agent.verdict import RECENT_WINDOWS, Judge
 from bandwatch.models.departure import Departure
 from bandwatch.pipeline.frames import Assignment, Gap, GapReason, Verdict
@@ -146,6 +148,27 @@ def test_a_deviation_is_told_as_it_begins_and_ends_with_where_and_by_how_much():
     )
     assert away.score == pytest.approx(0.7)
     assert back.reasons[-1] == "it deviated from 1970-01-01 00:01:00 UTC to 1970-01-01 00:07:00 UTC"
+
+
+def test_a_deviation_names_the_other_segments_that_deviate_as_it_begins():
+    off, begun = settled(), {}
+    for number in range(9):  # segment 0 from step 0 on, segment 1 from step 2 on
+        both = departure(number, 1.0)
+        if number >= 2:
+            both = dataclasses.replace(both, outside_ratio=np.ones(20, np.float32))
+        for each in off.departed(both):
+            if isinstance(each, Deviation):
+                begun[each.segment] = each.begun_ns // MINUTE_NS, each.beside, each
+    assert {segment: said[:2] for segment, said in begun.items()} == {0: (0, ()), 1: (2, (0,))}
+    note = note_of(begun[1][2], 0)
+    assert event_words(note).startswith("segment 1 (and 0 at that time): 100% of its forecasts are missed")
+    at_once, told_at_once = settled(), []
+    for number in range(6):
+        step = dataclasses.replace(departure(number, 1.0), outside_ratio=np.ones(20, np.float32))
+        told_at_once += [each for each in at_once.departed(step) if isinstance(each, Deviation)]
+    assert [each.beside for each in told_at_once] == [(1,), (0,)]
+    ends = [each for each in at_once.departed(departure(6, 0.0)) if isinstance(each, Deviation)]
+    assert [(each.ended_ns is not None, each.beside) for each in ends] == [(True, ())] * 2
 
 
 def test_neighbours_that_are_off_on_the_same_side_are_one_range():
