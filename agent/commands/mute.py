@@ -29,6 +29,7 @@ from .place import (
     settings_and_words,
     words_of,
 )
+from .unheard import note_cluster, note_range
 
 RULE = "a segment is muted where muted ranges cover at least half of it"
 
@@ -85,8 +86,11 @@ def mute_command(
         typer.echo(f"{thing} of {place.name} is not muted any more")
         return
     typer.echo(f"{thing} of {place.name} is muted" + (f" until {end:%Y-%m-%d %H:%M:%S} UTC" if end else ""))
-    if not isinstance(wanted, int):
+    if isinstance(wanted, int):
+        note_cluster(path.parent, place, wanted)
+    else:
         typer.echo(_rule(settings, place.band, wanted))
+        note_range(path.parent, settings, place, wanted)
 
 
 def _wanted(text: str) -> int | tuple[float, float]:

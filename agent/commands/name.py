@@ -21,6 +21,7 @@ from .place import (
     settings_and_words,
     words_of,
 )
+from .unheard import note_cluster
 
 
 def name_command(
@@ -75,6 +76,8 @@ def name_command(
         if name
         else f"cluster {number} of {place.name} has no name any more{was}"
     )
+    if name:
+        note_cluster(path.parent, place, number)
 
 
 def _lines(book: Book, bundle: str) -> list[str]:
