@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ import yaml
 from numpy.typing import NDArray
 
 from ...pipeline.errors import BadInput
-from ...pipeline.frames import POWER_UNITS, Float32
+from ...pipeline.frames import Float32
 from ...pipeline.histories import HISTORY_STEPS
 from ...pipeline.steps import MOST_FREQUENCIES
-from ..tensor_file import read_bytes, write_atomically
+from ..tensor_file import write_atomically
+from .description_file import is_number, map_of, positive, read_description, unit_of
 from .forecaster import HORIZON_STEPS
 
 _FIXED = {"kind": "cnn-lstm", "version": 1, "history_steps": HISTORY_STEPS, "horizon_steps": HORIZON_STEPS}
@@ -48,21 +48,9 @@ class Description:
     @classmethod
     def read(cls, path: Path) -> Description:
         """Read and check it. Raises BadInput with the file, the field, the value and the limit."""
-        try:
-            fields = yaml.safe_load(read_bytes(path))
-        except (UnicodeDecodeError, yaml.YAMLError) as error:
-            raise BadInput(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(fields, dict):
-            raise BadInput(f"{path}: is {type(fields).__name__}, must be a map")
-        for name, value in _FIXED.items():
-            if fields.get(name) != value:
-                raise BadInput(f"{path}: {name} is {fields.get(name)!r}, must be {value!r}")
-        normalisation = fields.get("normalisation")
-        training = fields.get("training")
-        if not isinstance(normalisation, dict) or not isinstance(training, dict):
-            raise BadInput(f"{path}: normalisation and training must be maps")
-        if fields.get("unit") not in POWER_UNITS:
-            raise BadInput(f"{path}: unit is {fields.get('unit')!r}, must be one of {', '.join(POWER_UNITS)}")
+        fields = read_description(path, _FIXED)
+        normalisation, training = (map_of(path, name, fields) for name in ("normalisation", "training"))
+        unit = unit_of(path, fields)
         frequencies_hz = _numbers(path, "frequencies_hz", fields.get("frequencies_hz"))
         scales = {}
         for name in ("mean_db", "scale_db"):
@@ -78,8 +66,8 @@ class Description:
             )
         return cls(
             frequencies_hz=frequencies_hz,
-            unit=fields["unit"],
-            step_s=_positive(path, "step_s", fields.get("step_s")),
+            unit=unit,
+            step_s=positive(path, "step_s", fields.get("step_s")),
             mean_db=scales["mean_db"].astype(np.float32),
             scale_db=scales["scale_db"].astype(np.float32),
             figures=training,
@@ -91,16 +79,6 @@ def _numbers(path: Path, name: str, values: Any) -> NDArray[np.float64]:
         found = f"{len(values)} values" if isinstance(values, list) else repr(values)
         raise BadInput(f"{path}: {name} is {found}, must be a list of 1 to {MOST_FREQUENCIES} numbers")
     for value in values:
-        if not _is_number(value):
+        if not is_number(value):
             raise BadInput(f"{path}: {name} holds {value!r}, must be finite numbers")
     return np.array(values, dtype=np.float64)
-
-
-def _positive(path: Path, name: str, value: Any) -> float:
-    if not _is_number(value) or value <= 0:
-        raise BadInput(f"{path}: {name} is {value!r}, must be a finite number above 0")
-    return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

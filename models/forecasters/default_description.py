@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 import yaml
 
 from ...pipeline.errors import BadInput
-from ...pipeline.frames import POWER_UNITS, PowerUnit
+from ...pipeline.frames import PowerUnit
 from ...pipeline.histories import HISTORY_STEPS
 from ...pipeline.steps import MOST_FREQUENCIES
-from ..tensor_file import read_bytes, write_atomically
+from ..tensor_file import write_atomically
+from .description_file import map_of, positive, read_description, unit_of
 from .forecaster import HORIZON_STEPS
 from .period import MOST_PERIOD_ROWS
 
@@ -45,30 +45,14 @@ class DefaultDescription:
     @classmethod
     def read(cls, path: Path) -> DefaultDescription:
         """Read and check it. Raises BadInput with the file, the field, the value and the limit."""
-        try:
-            fields = yaml.safe_load(read_bytes(path))
-        except (UnicodeDecodeError, yaml.YAMLError) as error:
-            raise BadInput(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(fields, dict):
-            raise BadInput(f"{path}: is {type(fields).__name__}, must be a map")
-        for name, value in _FIXED.items():
-            if fields.get(name) != value:
-                raise BadInput(f"{path}: {name} is {fields.get(name)!r:.80}, must be {value!r}")
-        if fields.get("unit") not in POWER_UNITS:
-            raise BadInput(
-                f"{path}: unit is {fields.get('unit')!r:.80}, must be one of {', '.join(POWER_UNITS)}"
-            )
-        step_s = fields.get("step_s")
-        if not isinstance(step_s, int | float) or not math.isfinite(step_s) or step_s <= 0:
-            raise BadInput(f"{path}: step_s is {step_s!r:.80}, must be a finite number above 0")
+        fields = read_description(path, _FIXED)
+        unit, step_s = unit_of(path, fields), positive(path, "step_s", fields.get("step_s"))
         period = fields.get("period")
         if period is not None and not (_is_whole(period) and HORIZON_STEPS < period <= MOST_PERIOD_ROWS):
             limits = f"{HORIZON_STEPS + 1} to {MOST_PERIOD_ROWS}"
             raise BadInput(f"{path}: period is {period!r:.80}, must be null or {limits}")
-        training = fields.get("training")
-        if not isinstance(training, dict):
-            raise BadInput(f"{path}: training is {type(training).__name__}, must be a map")
-        return cls(fields["unit"], float(step_s), _outputs(path, fields.get("outputs")), period, training)
+        training = map_of(path, "training", fields)
+        return cls(unit, step_s, _outputs(path, fields.get("outputs")), period, training)
 
 
 def _outputs(path: Path, pair: Any) -> slice:

@@ -245,7 +245,7 @@ def test_what_was_saved_is_what_is_loaded(tmp_path: Path) -> None:
         ("frequencies_hz", 5, "frequencies_hz is 5, must be a list of 1 to 256 numbers"),
         ("frequencies_hz", [1.0, "x"], "frequencies_hz holds 'x', must be finite numbers"),
         ("frequencies_hz", [1.0, 2.0], "normalisation.mean_db has 5 values, must have as many as"),
-        ("normalisation", None, "normalisation and training must be maps"),
+        ("normalisation", None, "normalisation is NoneType, must be a map"),
         (
             "normalisation",
             {"mean_db": [0.0] * 5, "scale_db": [1.0, 1.0, 0.0, 1.0, 1.0]},
