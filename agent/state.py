@@ -14,6 +14,7 @@ from ..pipeline.state import State, read_state, write_state
 
 STATES_FOLDER = "state"
 SUFFIX = ".state"
+BUNDLE_LETTERS = 12  # of a bundle's hash: its name
 OTHER_BUNDLES_KEPT_SECONDS = 30 * 86_400.0
 
 
@@ -29,8 +30,8 @@ class Kept:
 
 
 def state_file(directory: Path, bundle: str, node: str, band: str) -> Path:
-    """Where a state directory keeps a band's state by a bundle, given by its hash."""
-    return directory / STATES_FOLDER / bundle / node / f"{band}{SUFFIX}"
+    """Where a state directory keeps a band's state by a bundle, given by its hash or its name."""
+    return directory / STATES_FOLDER / bundle[:BUNDLE_LETTERS] / node / f"{band}{SUFFIX}"
 
 
 class StateFolder:
@@ -42,7 +43,7 @@ class StateFolder:
     def __init__(self, directory: Path, bundle: str, told: Callable[[str], None]) -> None:
         self._directory = directory
         self._folder = directory / STATES_FOLDER
-        self._bundle = bundle
+        self._bundle = bundle[:BUNDLE_LETTERS]
         self._told = told
 
     def write(self, node: str, band: str, entry: int, settings: State, state: State) -> int:

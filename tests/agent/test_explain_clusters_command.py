@@ -91,7 +91,7 @@ def test_clusters_have_the_agents_numbers_and_peoples_names(bandwatch, tmp_path,
     windows = gather_evaluated([channel], most=64, stride_rows=128)
     features = np.concatenate([bundle.embed(batch) for batch in windows.batches()])
     agents = fit_band_model(features, geometry_of(channel), clusters=2, seed=7)
-    states = StateFolder(store, bundle.hash, lambda _: None)
+    states = StateFolder(store, bundle.name, lambda _: None)
     states.write("roof", "low", 1, {}, {"labels": {"model": agents.state()}})
     config = ("-c", tmp_path / "roof.yaml")
     assert bandwatch("name", "1", "garage <door> of $5 & $6", *config)[0] == 0

@@ -8,12 +8,12 @@ import pytest
 
 from bandwatch.agent.cli import main
 from bandwatch.agent.kept_band import kept_band
-from bandwatch.agent.state import state_file
+from bandwatch.agent.state import StateFolder, state_file
 from bandwatch.agent.words_file import read_book, words_path
 from bandwatch.models.bundle import shipped_bundle
-from bandwatch.pipeline.state import write_state
 
 HASH = hashlib.sha256((shipped_bundle() / "manifest.yaml").read_bytes()).hexdigest()
+BUNDLE = HASH[:12]  # its name: what an agent's folders are called by
 SETTINGS = """
 node: {name: roof}
 bands:
@@ -44,10 +44,9 @@ def said(tmp_path: Path, monkeypatch, capsys):
 
 def keep(folder: Path, node: str, band: str, clusters: list[int] | None) -> Path:
     model = None if clusters is None else {"arrays": {"clusters": np.array(clusters, np.int64)}}
-    path = state_file(folder / "state", HASH, node, band)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_state(path, {"state": {"labels": {"model": model}, "geometry": GEOMETRY}})
-    return path
+    state = {"labels": {"model": model}, "geometry": GEOMETRY}
+    StateFolder(folder / "state", BUNDLE, pytest.fail).write(node, band, 1, {}, state)
+    return state_file(folder / "state", BUNDLE, node, band)
 
 
 def test_a_cluster_that_is_not_there_is_kept_and_those_that_are_told(said, tmp_path):
