@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from ..pipeline.durable_file import new_folder
 from ..pipeline.errors import BadInput
 from ..pipeline.state import read_state, write_state
 from .reservoir import Reservoir
+from .said_offline import names_of
+from .words_file import read_book, words_path
 
 EXPLAIN_FOLDER = "explain"
 JOB_PREFIX = ".job-"
@@ -24,8 +26,9 @@ _JOB, _MODEL, _RESULT = "job.json", "model.state", "result.json"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One refresh: of which band, by which bundle, where to, and why. `cache` keeps inference graphs; of more
-    than `most_windows` windows, so many are taken, evenly over their order."""
+    """One refresh: of which band, by which bundle, where to, and why. `cache`, the state directory, keeps
+    inference graphs; of more than `most_windows` windows, so many are taken, evenly over their order.
+    `names`: what people call the clusters, by number, as the job is written."""
 
     node: str
     band: str
@@ -35,6 +38,7 @@ class Job:
     cache: str
     reason: str
     most_windows: int
+    names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,21 @@ def new_job(folder: Path, job: Job, model: BandModel, reservoir: Reservoir) -> P
     try:
         reservoir.write(path)
         write_state(path / _MODEL, model.state())
-        (path / _JOB).write_text(json.dumps(asdict(job)))
+        (path / _JOB).write_text(json.dumps(asdict(replace(job, names=_names(job, model.name)))))
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
     return path
+
+
+def _names(job: Job, model: str) -> dict[str, str]:
+    """Empty where the file of words cannot be used: the agent tells of that itself (`Words`)."""
+    try:
+        book = read_book(words_path(Path(job.cache)))
+    except BadInput:
+        return {}
+    names = names_of(book, (job.bundle_hash, job.node, job.band), model)
+    return {str(cluster): name for cluster, name in names.items()}
 
 
 def read_job(path: Path) -> tuple[Job, BandModel]:

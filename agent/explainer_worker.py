@@ -18,6 +18,8 @@ from .worker_process import run_worker
 if TYPE_CHECKING:
     from ..models.bundle import Bundle
 
+_NOT_TOLD = ("output", "cache", "names")  # names stand with their clusters
+
 
 def work(folder: Path) -> Result:
     """Explain, publish, and leave the result in the job's folder."""
@@ -47,8 +49,9 @@ def work(folder: Path) -> Result:
         encoder,
         bundle.embed,
     )
-    about = {name: value for name, value in asdict(job).items() if name not in ("output", "cache")}
-    published = publish(Path(job.output), explanation, about, time.time_ns())
+    about = {name: value for name, value in asdict(job).items() if name not in _NOT_TOLD}
+    names = {int(cluster): name for cluster, name in job.names.items()}
+    published = publish(Path(job.output), explanation, about, time.time_ns(), names)
     result = result_of(published)
     write_result(folder, result)
     return result

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ..explain.cluster_study import ClusterStudy
 from ..explain.said import Said
-from .words_book import Book, in_effect, in_words
+from .words_book import Book, Place, in_effect, in_words
+
+if TYPE_CHECKING:
+    from ..explain.cluster_study import ClusterStudy
 
 
 def said_of(book: Book, bundle: str, study: ClusterStudy, now: datetime) -> Said:
@@ -20,13 +23,18 @@ def said_of(book: Book, bundle: str, study: ClusterStudy, now: datetime) -> Said
     place = (bundle, study.geometry.node, study.geometry.band)
     model = study.model.name
     return Said(
-        names={each.cluster: each.name for each in book.names if book.holds(each, place, model)},
+        names=names_of(book, place, model),
         mutes={
             each.cluster: in_words(each)
             for each in book.clusters
             if book.holds(each, place, model) and in_effect(each, now)
         },
     )
+
+
+def names_of(book: Book, place: Place, model: str) -> dict[int, str]:
+    """What the clusters of a model are called, by their number."""
+    return {each.cluster: each.name for each in book.names if book.holds(each, place, model)}
 
 
 def resting(book: Book, study: ClusterStudy, said: Said) -> int:

@@ -22,25 +22,33 @@ from .attribution_figures import draw_attributions
 from .portrait_figures import draw_portraits
 from .published import FACTS, PART_PREFIX, point_to, tidy
 from .refresh import Explanation, TreeFigures
+from .said import shortened
 from .tree_drawing import draw_tree
 
 ARRAYS, TREE = "arrays.safetensors", "tree.svg"
 PORTRAITS, ATTRIBUTIONS = "portraits.png", "attributions.png"
 VERSION = 1
+_MOST_NAME = 24  # characters, in figures
 
 
-def publish(folder: Path, explanation: Explanation, about: Mapping[str, Any], made_ns: int) -> Path:
+def publish(
+    folder: Path,
+    explanation: Explanation,
+    about: Mapping[str, Any],
+    made_ns: int,
+    names: Mapping[int, str] | None = None,
+) -> Path:
     """Write an explanation into a new folder below `folder`, then point `newest` to it; returns its path.
 
     Whoever opens `newest` at any moment finds one whole explanation, after a kill or power cut too. The one
-    before stays for those who are reading it, older ones go. `about` are facts of the asker's for the JSON.
-    OSError as the system gives it.
+    before stays for those who are reading it, older ones go. `about` are facts of the asker's for the JSON,
+    `names` what people call clusters, by their number. OSError as the system gives it.
     """
     new_folder(folder)
     part = Path(tempfile.mkdtemp(dir=folder, prefix=PART_PREFIX))
     try:
         part.chmod(0o755)
-        _write(part, explanation, {**about, "made_ns": made_ns})
+        _write(part, explanation, {**about, "made_ns": made_ns}, names or {})
         for file in part.iterdir():
             sync(file)
         sync(part)
@@ -55,16 +63,19 @@ def publish(folder: Path, explanation: Explanation, about: Mapping[str, Any], ma
     return final
 
 
-def _write(folder: Path, explanation: Explanation, about: Mapping[str, Any]) -> None:
-    facts = {"version": VERSION, **about, **_facts(explanation)}
+def _write(
+    folder: Path, explanation: Explanation, about: Mapping[str, Any], names: Mapping[int, str]
+) -> None:
+    facts = {"version": VERSION, **about, **_facts(explanation, names)}
     (folder / FACTS).write_text(json.dumps(_plain(facts), indent=1, allow_nan=False))
     write_tensors(folder / ARRAYS, _arrays(explanation))
-    (folder / TREE).write_text(draw_tree(explanation.tree, cluster_names=_cluster_names(explanation)))
-    _save(draw_portraits(explanation.portraits, explanation.pixel), folder / PORTRAITS)
+    (folder / TREE).write_text(draw_tree(explanation.tree, cluster_names=_cluster_names(explanation, names)))
+    _save(draw_portraits(explanation.portraits, explanation.pixel, names), folder / PORTRAITS)
     span_db = BELOW_FLOOR_DB + ABOVE_FLOOR_DB
     averages = [(portrait.mean_db + BELOW_FLOOR_DB) / span_db for portrait in explanation.portraits]
     titles = [
-        f"cluster {portrait.cluster}: average, and mean map of {count} windows"
+        # A name is text: matplotlib would take what stands between dollars for mathematics.
+        f"{_called(portrait.cluster, names)}: average, and mean map of {count} windows".replace("$", r"\$")
         for portrait, count in zip(explanation.portraits, explanation.attributed, strict=True)
     ]
     _save(
@@ -79,12 +90,17 @@ def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path)
 
 
-def _cluster_names(explanation: Explanation) -> dict[int, str]:
+def _cluster_names(explanation: Explanation, names: Mapping[int, str]) -> dict[int, str]:
     """Leaves go by rows of the centres, people by cluster numbers."""
-    return {index: f"cluster {number}" for index, number in enumerate(explanation.numbers)}
+    return {index: _called(number, names) for index, number in enumerate(explanation.numbers)}
 
 
-def _facts(explanation: Explanation) -> dict[str, Any]:
+def _called(number: int, names: Mapping[int, str]) -> str:
+    name = shortened(names.get(number, ""), _MOST_NAME)
+    return f"cluster {number}" + (f": {name}" if name else "")
+
+
+def _facts(explanation: Explanation, names: Mapping[int, str]) -> dict[str, Any]:
     tree = explanation.tree
     return {
         "model": explanation.model,
@@ -125,6 +141,7 @@ def _facts(explanation: Explanation) -> dict[str, Any]:
         "clusters": [
             {
                 "cluster": portrait.cluster,
+                "name": names.get(portrait.cluster),
                 "windows": portrait.windows,
                 "attributed_windows": count,
                 "sentence": words.sentence,

@@ -26,6 +26,8 @@ from bandwatch.agent.logs import open_log
 from bandwatch.agent.reservoir import read_windows
 from bandwatch.agent.routes import Routes
 from bandwatch.agent.telemetry import Telemetry
+from bandwatch.agent.words_book import ClusterName
+from bandwatch.agent.words_file import edit_book, words_path
 from bandwatch.agent.worker_running import errors_file
 from bandwatch.config.schema import Explain, Models, Settings
 from bandwatch.explain.published import let_go, newest_of, tidy
@@ -136,6 +138,12 @@ def test_a_killed_worker_costs_one_refresh_and_the_next_is_published_whole(bench
     output = one.folder / "explain" / heard[-1][0].bundle.name / BAND[0] / BAND[1]
     assert newest_of(output) is None
     one.now_seconds += 60  # verdicts are served once a minute
+    model, given = heard[-1][0].model, "garage <door> of $5 & $6"
+    number = int(model.clusters[0])
+    place = {"bundle": heard[-1][0].bundle.hash, "node": BAND[0], "band": BAND[1]}
+    mine = ClusterName(**place, cluster=number, model=model.name, name=given)
+    older = ClusterName(**place, cluster=number, model="of another model", name="gate")
+    edit_book(words_path(one.folder), lambda book: replace(book, names=(mine, older)))
     one.begin("novel")
     one.finish()
     assert one.jobs() == []
@@ -154,6 +162,9 @@ def test_a_killed_worker_costs_one_refresh_and_the_next_is_published_whole(bench
     cuts = [node for node in facts["tree"]["nodes"] if "cluster" not in node]
     assert {node[side] for node in cuts for side in ("near", "far")} <= {*model.clusters.tolist()}
     assert facts["paper_tree"].keys() == {"depth", "leaves", "fidelity", "fidelity_training"}
+    assert {each["cluster"]: each["name"] for each in facts["clusters"] if each["name"]} == {number: given}
+    assert "names" not in facts
+    assert f"{number}: garage &lt;door&gt; of $5 &amp; $6<" in (newest / "tree.svg").read_text()
     assert all(each["sentence"].endswith(".") and each["rule"] for each in facts["clusters"])
     arrays = read_arrays(newest / "arrays.safetensors")
     assert arrays["mean_db"].shape == arrays["attributions"].shape == (len(facts["clusters"]), 128, 128)
