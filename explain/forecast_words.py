@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ..pipeline.frames import Float32, Int64
-from .amounts import amount, frequencies, percent
+from .amounts import amount, percent
 from .chosen_inputs import chosen_sentence, first_columns
 from .default_look import default_look_sentence
 from .forecast_hours import HOURS, HourProfile
 from .forecast_study import DEFAULT, GRAD_CAM, MEASURES, SHAP, ForecastStudy
+from .frequency_ranges import listed, range_said, ranges_of
 from .importance import most_important
 
 MOST_NAMED = 10
@@ -67,16 +68,7 @@ def consensus(importance: Mapping[str, Float32], most: int = MOST_NAMED) -> Int6
 def places(columns: Int64, study: ForecastStudy) -> str:
     """Columns as ranges of frequencies, the first named first: `566-570 MHz, 702 MHz`."""
     hz = study.rows.table.frequencies_hz
-    width = float(np.median(np.diff(hz))) if len(hz) > 1 else 1e-4 * float(hz[0])
-    order = {int(column): place for place, column in enumerate(columns)}
-    runs: list[list[int]] = []
-    for column in sorted(order):
-        if runs and column == runs[-1][-1] + 1:
-            runs[-1].append(column)
-        else:
-            runs.append([column])
-    runs.sort(key=lambda run: min(order[column] for column in run))
-    return _list([frequencies(hz[run[0]], hz[run[-1]], abs(width)) for run in runs])
+    return listed([range_said(first, last, hz) for first, last in ranges_of(columns)])
 
 
 def hour_ranges(hours: NDArray[np.bool_]) -> str:
@@ -88,7 +80,7 @@ def hour_ranges(hours: NDArray[np.bool_]) -> str:
     for start in starts:
         length = next(n for n in range(1, HOURS + 1) if not hours[(start + n) % HOURS])
         found.append(f"{start:02d}–{(start + length) % HOURS or HOURS:02d}")
-    return _list(found)
+    return listed(found)
 
 
 def _trust(study: ForecastStudy) -> str:
@@ -194,7 +186,7 @@ def _default(study: ForecastStudy) -> str:
 
 def _hours(study: ForecastStudy) -> str:
     errors = study.errors[DEFAULT]
-    parts = [_attention(study.network, study.attention)]
+    parts = [attention_said(study.network, study.attention)]
     if np.isfinite(errors).all():
         worst, best = int(np.argmax(errors)), int(np.argmin(errors))
         unit = study.rows.table.unit
@@ -205,7 +197,8 @@ def _hours(study: ForecastStudy) -> str:
     return " ".join(parts)
 
 
-def _attention(network: str, profile: HourProfile) -> str:
+def attention_said(network: str, profile: HourProfile) -> str:
+    """Which hours count for a forecaster, and whether they do in both halves of the rows."""
     if not profile.whole:
         return (
             "Of hours of the day nothing can be said: the recording does not hold each of them in both of "
@@ -236,22 +229,22 @@ def _attention(network: str, profile: HourProfile) -> str:
 
 def _back(study: ForecastStudy) -> str:
     step_s = study.rows.table.step_s
-    said = []
-    for name in (study.network, DEFAULT):
-        moved = study.steps[name]
-        whole = float(moved.sum())
-        if whole <= 0:
-            said.append(f"{_the(name)} does not heed the last {len(moved)} rows")
-            continue
-        # The newest rows that have, together, half of what hiding single rows moves.
-        half = int(np.searchsorted(np.cumsum(moved[::-1]), whole / 2)) + 1
-        unseen = int(np.argmax(moved[::-1] > 0))
-        said.append(
-            f"half of what {_the(name)} takes from its last {len(moved)} rows is in the newest {half} "
-            f"({_span(half * step_s)})"
-            + (f", and the newest {unseen} it does not heed at all" if unseen else "")
-        )
+    said = [newest_said(_the(name), study.steps[name], step_s) for name in (study.network, DEFAULT)]
     return _first_up("; ".join(said)) + "."
+
+
+def newest_said(who: str, moved: Float32, step_s: float) -> str:
+    """How old the rows are that count, of what each of the last 24, oldest first, adds or moves."""
+    whole = float(moved.sum())
+    if not whole > 0:
+        return f"{who} does not heed the last {len(moved)} rows"
+    # The newest rows that have, together, half of what single rows have.
+    half = int(np.searchsorted(np.cumsum(moved[::-1]), whole / 2)) + 1
+    unseen = int(np.argmax(moved[::-1] > 0))
+    return (
+        f"half of what {who} takes from its last {len(moved)} rows is in the newest {half} "
+        f"({_span(half * step_s)})" + (f", and the newest {unseen} it does not heed at all" if unseen else "")
+    )
 
 
 def _errors(study: ForecastStudy) -> str:
@@ -289,10 +282,6 @@ def _clock(hour: int) -> str:
 
 def _span(seconds: float) -> str:
     return amount(seconds, "s")
-
-
-def _list(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _first_up(text: str) -> str:

@@ -5,17 +5,62 @@ What goes is renamed first: whoever looks finds all of it, or nothing.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from ..pipeline.durable_file import sync
+import numpy as np
+
+from ..pipeline.durable_file import new_folder, sync
 
 FACTS = "explanation.json"
 NEWEST = "newest"
 PART_PREFIX = ".part-"
 GONE_PREFIX = ".gone-"
 KEPT = 2
+
+
+def publish_folder(folder: Path, write: Callable[[Path], None], made_ns: int) -> Path:
+    """Have a new folder below `folder` written, then point `newest` to it; returns its path.
+
+    Whoever opens `newest` at any moment finds one whole explanation, after a kill or power cut too. The one
+    before stays for those who are reading it, older ones go. OSError as the system gives it.
+    """
+    new_folder(folder)
+    part = Path(tempfile.mkdtemp(dir=folder, prefix=PART_PREFIX))
+    try:
+        part.chmod(0o755)
+        write(part)
+        for file in part.iterdir():
+            sync(file)
+        sync(part)
+        stamp = datetime.fromtimestamp(made_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
+        final = folder / f"{stamp}-{made_ns % 1_000_000_000:09}"
+        part.rename(final)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    point_to(folder, final)
+    tidy(folder)
+    return final
+
+
+def plain(value: Any) -> Any:
+    """JSON knows no NaN and no numpy: what is not a number is null."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def tidy(folder: Path) -> None:

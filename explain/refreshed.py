@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-import shutil
-import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..models.tensor_file import write_tensors
-from ..pipeline.durable_file import new_folder, sync
 from ..pipeline.windows import ABOVE_FLOOR_DB, BELOW_FLOOR_DB
 from .attribution_figures import draw_attributions
 from .portrait_figures import draw_portraits
-from .published import FACTS, PART_PREFIX, point_to, tidy
+from .published import FACTS, plain, publish_folder
 from .refresh import Explanation, TreeFigures
 from .said import shortened
 from .tree_drawing import draw_tree
@@ -38,36 +33,20 @@ def publish(
     made_ns: int,
     names: Mapping[int, str] | None = None,
 ) -> Path:
-    """Write an explanation into a new folder below `folder`, then point `newest` to it; returns its path.
+    """Write an explanation into a new folder below `folder` (`publish_folder`); returns its path.
 
-    Whoever opens `newest` at any moment finds one whole explanation, after a kill or power cut too. The one
-    before stays for those who are reading it, older ones go. `about` are facts of the asker's for the JSON,
-    `names` what people call clusters, by their number. OSError as the system gives it.
+    `about` are facts of the asker's for the JSON, `names` what people call clusters, by their number. OSError
+    as the system gives it.
     """
-    new_folder(folder)
-    part = Path(tempfile.mkdtemp(dir=folder, prefix=PART_PREFIX))
-    try:
-        part.chmod(0o755)
-        _write(part, explanation, {**about, "made_ns": made_ns}, names or {})
-        for file in part.iterdir():
-            sync(file)
-        sync(part)
-        stamp = datetime.fromtimestamp(made_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
-        final = folder / f"{stamp}-{made_ns % 1_000_000_000:09}"
-        part.rename(final)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    point_to(folder, final)
-    tidy(folder)
-    return final
+    facts = {**about, "made_ns": made_ns}
+    return publish_folder(folder, lambda part: _write(part, explanation, facts, names or {}), made_ns)
 
 
 def _write(
     folder: Path, explanation: Explanation, about: Mapping[str, Any], names: Mapping[int, str]
 ) -> None:
     facts = {"version": VERSION, **about, **_facts(explanation, names)}
-    (folder / FACTS).write_text(json.dumps(_plain(facts), indent=1, allow_nan=False))
+    (folder / FACTS).write_text(json.dumps(plain(facts), indent=1, allow_nan=False))
     write_tensors(folder / ARRAYS, _arrays(explanation))
     (folder / TREE).write_text(draw_tree(explanation.tree, cluster_names=_cluster_names(explanation, names)))
     _save(draw_portraits(explanation.portraits, explanation.pixel, names), folder / PORTRAITS)
@@ -180,16 +159,3 @@ def _arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
     if len(typical) == len(portraits):
         found["typical_db"] = np.stack(typical)
     return found
-
-
-def _plain(value: Any) -> Any:
-    """JSON knows no NaN: what is not a number is null."""
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
