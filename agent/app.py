@@ -12,6 +12,7 @@ from .core import Core
 from .explainer import Explainer
 from .feeds import Feeds, bands_to_hear, own_bands
 from .fits import Fits
+from .forecast_explainer import ForecastExplainer
 from .intake import DirectIntake, SocketIntake
 from .learned import load_bundle
 from .long_start import LongStart
@@ -40,6 +41,7 @@ def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Se
         slot = WorkerSlot()
         explainer = _explainer(settings, core, routes, memory, slot)
         refitter = _refitter(settings, core, routes, memory, slot)
+        forecast_explainer = _forecast_explainer(settings, core, memory, slot, explainer)
         known = memory.recover(routes, LongStart(stop, core.notifier, core.telemetry))
         feeds = parts.enter_context(Feeds(settings, publisher, core.telemetry, stop, after_ns=known.end_ns))
         intake = SocketIntake(subscribers, check=feeds.check)
@@ -56,12 +58,17 @@ def run(settings: Settings, stop: Event, *, reload: Event, read: Callable[[], Se
             shedding=shedding,
             explainer=explainer,
             refitter=refitter,
+            forecast_explainer=forecast_explainer,
         )
         loop = Loop(intake, routes, core, stop, live=True, memory=memory, steering=steering)
         if explainer is not None:
             core.sinks.append(explainer)
             parts.callback(explainer.close)
             explainer.start()
+        if forecast_explainer is not None:
+            core.sinks.append(forecast_explainer)
+            parts.callback(forecast_explainer.close)
+            forecast_explainer.start()
         if refitter is not None:
             parts.callback(refitter.close)
             refitter.start()
@@ -112,3 +119,15 @@ def _explainer(
     routes.seen = explainer.seen
     core.explanations = explainer.listed
     return explainer
+
+
+def _forecast_explainer(
+    settings: Settings, core: Core, memory: Memory, slot: WorkerSlot, explainer: Explainer | None
+) -> ForecastExplainer | None:
+    """Beside that of the clusters, which hears when somebody asks for both; none without it."""
+    if explainer is None:
+        return None
+    found = ForecastExplainer(settings, memory.directory, core.telemetry, slot=slot)
+    explainer.requested = found.ask_all
+    core.forecast_maps = found.listed
+    return found

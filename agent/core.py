@@ -46,6 +46,8 @@ class Core:
         self._show = show
         self.explanations: Callable[[], list[dict[str, object]]] = list
         """The newest explanation of each band; the server answers with it."""
+        self.forecast_maps: Callable[[], list[dict[str, object]]] = list
+        """The newest forecast map of each band; the server answers with it."""
         self._open = ExitStack()
 
     def __enter__(self) -> Core:
@@ -55,6 +57,7 @@ class Core:
         if self._serve:
             server = Server(self.settings.server.host, self.settings.server.port, self.registry, self.board)
             server.explanations = lambda: self.explanations()
+            server.forecast_maps = lambda: self.forecast_maps()
             server.start()
             self._open.callback(server.stop)
             url = server.url

@@ -26,6 +26,11 @@ def event_words(event: Note) -> str:
             return _forecast_model(facts)
         case "refit":
             return _refit(facts)
+        case "forecast_explained":
+            return (
+                f"what the {facts.get('model')} looks at ({facts.get('measure')}, {facts.get('windows')} "
+                f"windows): {_value(facts.get('says'))} {_value(facts.get('folder'))}"
+            )
         case "fitted" if facts.get("windows"):
             return (
                 f"model {facts.get('model')}: {facts.get('clusters')} clusters of {facts['windows']} windows"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 FIRST_SECONDS = 300.0
 AGAIN_SECONDS = 60.0
-NOVEL, REQUEST, PERIOD = "novel", "request", "period"
+NOVEL, DEVIATING, REQUEST, PERIOD = "novel", "deviating", "request", "period"
+_OF_VERDICTS = (NOVEL, DEVIATING)
 
 BandKey = tuple[str, str]
 
@@ -17,14 +18,19 @@ class ExplainSchedule:
 
     Each band is due five minutes after it came (or a period, if that is shorter), then on a raster of its
     period, which does not shift however long a refresh takes or when it was asked for. People are served at
-    once; verdicts, which may come and go, not within a minute of the band's last refresh. Safe to call from
-    several threads only under the caller's lock.
+    once; verdicts, which may come and go, not within `verdict_seconds` (a minute) of the band's last refresh.
+    Safe to call from several threads only under the caller's lock.
     """
 
     def __init__(
-        self, period_seconds: float, *, monotonic_seconds: Callable[[], float] = time.monotonic
+        self,
+        period_seconds: float,
+        *,
+        verdict_seconds: float = AGAIN_SECONDS,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._period_seconds = period_seconds
+        self._verdict_seconds = verdict_seconds
         self._monotonic_seconds = monotonic_seconds
         self._due_seconds: dict[BandKey, float] = {}
         self._begun_seconds: dict[BandKey, float] = {}
@@ -77,4 +83,6 @@ class ExplainSchedule:
 
     def _may_now(self, band: BandKey, reason: str, now_seconds: float) -> bool:
         begun_seconds = self._begun_seconds.get(band)
-        return begun_seconds is None or reason != NOVEL or now_seconds >= begun_seconds + AGAIN_SECONDS
+        if begun_seconds is None or reason not in _OF_VERDICTS:
+            return True
+        return now_seconds >= begun_seconds + self._verdict_seconds

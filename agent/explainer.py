@@ -33,7 +33,7 @@ from .reports import Reports
 from .reservoir import Reservoir
 from .worker_running import Failure
 from .worker_slot import WorkerSlot
-from .worker_thread import Handed, WorkerThread
+from .worker_thread import Handed, WorkerThread, nothing
 
 WORKER = (sys.executable, "-m", f"{__package__}.explainer_worker")
 MOST_RESERVOIR_BYTES = 512 * 1024 * 1024
@@ -85,6 +85,7 @@ class Explainer:
         self._made: deque[tuple[BandKey, str, Result]] = deque(maxlen=64)
         self.newest: dict[BandKey, Result] = {}
         self._looked_up: set[BandKey] = set()
+        self.requested: Callable[[], None] = nothing  # hears when somebody made the file that asks
         self._thread = WorkerThread(
             "explainer",
             worker,
@@ -195,8 +196,7 @@ class Explainer:
             wanted = self._schedule.take()
         if wanted is None:
             return None
-        handed = self._job_of(*wanted)
-        if handed is None:
+        if (handed := self._job_of(*wanted)) is None:
             with self._lock:
                 self._schedule.done(again_soon=True)
         return handed
@@ -206,8 +206,9 @@ class Explainer:
             (self._folder / REQUEST_FILE).unlink()
         except OSError:  # most often there is none
             return
-        for node, band in tuple(self._known):
-            self.ask(node, band, REQUEST)
+        self.requested()
+        for band in tuple(self._known):
+            self.ask(*band, REQUEST)
 
     def _job_of(self, band: BandKey, reason: str) -> Handed | None:
         """A job that is written; None where that cannot be, which is counted."""

@@ -17,6 +17,7 @@ from ..pipeline.frames import Forecast, Gap, Step
 from ..pipeline.histories import Histories
 from ..pipeline.state import State
 from .fits import Fits
+from .forecaster_in_use import DEFAULT, NETWORK, NLINEAR, ForecasterInUse
 from .labels import Labels
 
 
@@ -31,6 +32,7 @@ class Forecasting:
         self._histories = histories
         self._fits = fits
         self._live: LiveForecaster | None = None
+        self._nlinear = NLinear()
         self._contest = Contest(labels.node, labels.band, [])
         self._refused: set[str] = set()
         self.newest: Forecast | None = None
@@ -52,6 +54,22 @@ class Forecasting:
     def fit(self) -> Fit | None:
         """The default forecaster in use, if there is one."""
         return None if self._live is None else self._live.fit
+
+    @property
+    def in_use(self) -> ForecasterInUse | None:
+        """What the newest forecast is by, as it is now; None without one, or where it is gone since."""
+        if self.newest is None:
+            return None
+        model = self.newest.model
+        if model == DEFAULT:
+            return None if self.fit is None else ForecasterInUse(model, fit=self.fit.key)
+        if model == NLINEAR:
+            weights = self._nlinear.state()["map"]
+            return None if weights is None else ForecasterInUse(model, weights=weights.tolist())
+        if model == NETWORK:
+            bundle = self._labels.bundle
+            return ForecasterInUse(model, bundle=str(bundle.path), bundle_hash=bundle.hash)
+        return ForecasterInUse(model)
 
     def use_fit(self, key: str) -> None:
         """Forecast by this fit from the next step on. Its record is what it did on steps it had not seen;
@@ -113,7 +131,8 @@ class Forecasting:
 
     def _forecasters(self, unit: str) -> list[Forecaster]:
         node, band = self._labels.node, self._labels.band
-        forecasters: list[Forecaster] = [RepeatLast(), NLinear()]
+        self._nlinear = NLinear()
+        forecasters: list[Forecaster] = [RepeatLast(), self._nlinear]
         if self._fits is not None:
             self._live = LiveForecaster(partial(self._fits.load, node, band))
             forecasters.append(self._live)

@@ -11,7 +11,7 @@ LABELS_ALLOWED = frozenset(
     {"node", "band", "segment", "cluster", "state", "model", "stage", "reason", "horizon", "kind", "rank"}
 )
 MOST_SERIES_A_BAND = 1_000
-MOST_SEGMENTS = 96
+MOST_SEGMENTS = 92
 MOST_CLUSTERS = 100
 MOST_NAMES = 24
 
@@ -279,6 +279,59 @@ METRICS: tuple[Metric, ...] = (
         "Explanations that came to nothing: the worker was `killed`, took too long (`timeout`), could not "
         "use what it was given (`refused`), broke (`error`), or the `disk` failed.",
     ),
+    Metric(
+        "forecast_map_timestamp_seconds",
+        "gauge",
+        _BAND,
+        "When the newest map of what the forecaster looks at was published, Unix seconds (UTC).",
+    ),
+    Metric(
+        "forecast_map_duration_seconds",
+        "gauge",
+        _BAND,
+        "Time the newest map took, from start to end of the worker, seconds.",
+    ),
+    Metric(
+        "forecast_map_tenth_ratio",
+        "gauge",
+        _BAND,
+        "Share that the most important tenth of the frequencies has in what the forecaster looks at: 0.1 "
+        "where all count alike; NaN where none does.",
+    ),
+    Metric(
+        "forecast_map_newest_ratio",
+        "gauge",
+        _BAND,
+        "Share that the newest 3 of the last 24 steps have in it; 0.125 where all count alike.",
+    ),
+    Metric(
+        "forecast_map_range_hz",
+        "gauge",
+        (*_BAND, "rank"),
+        "Middle of the range of frequencies that drives forecasts most (`rank` 1), and of the next ones; NaN "
+        "where there are fewer.",
+    ),
+    Metric("forecast_map_range_ratio", "gauge", (*_BAND, "rank"), "That range's share of all frequencies'."),
+    Metric(
+        "forecast_maps_made_total",
+        "counter",
+        _BAND,
+        "Forecast maps published; the log says what asked for each.",
+    ),
+    Metric(
+        "forecast_maps_skipped_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Forecast maps not made: `busy`, the band's is being made or waits; `warming_up`, there are fewer "
+        "than 12 windows of 24 steps yet.",
+    ),
+    Metric(
+        "forecast_maps_failed_total",
+        "counter",
+        (*_BAND, "reason"),
+        "Forecast maps that came to nothing: the worker was `killed`, took too long (`timeout`), could not "
+        "use what it was given (`refused`), broke (`error`), or the `disk` failed.",
+    ),
     Metric("store_bytes", "gauge", (), "What the store holds on its disk, bytes."),
     Metric("store_rows_total", "counter", _BAND, "Rows recorded in the store."),
     Metric(
@@ -341,6 +394,7 @@ def metrics_page() -> str:
         "  of windows these and `too_few_bins`.",
         "- `kind`: of models see `model_info`; of explanations `tree`, `portraits`,",
         "  `attributions`; of durations also `all`.",
+        "- `rank`: 1 to 5.",
         "- `horizon`: 1 to 12, forecast steps ahead (a step is 60 s, or a row where rows last longer).",
         "",
     ]

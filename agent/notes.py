@@ -17,6 +17,7 @@ from .route import BandRoute
 CURSOR = "cursor"
 STRIDE = "stride"
 REFIT = "refit"
+FORECAST_EXPLAINED = "forecast_explained"
 
 
 def unit_of(

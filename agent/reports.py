@@ -13,13 +13,14 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from structlog.typing import FilteringBoundLogger
 
+from .forecast_map_reports import ForecastMapReports
 from .logs import LineLimit
 from .series import BandSeries, Metrics
 
 EXPLANATION_KINDS = ("tree", "portraits", "attributions")
 
 
-class Reports:
+class Reports(ForecastMapReports):
     """Metrics of `metric_table.METRICS`, registered in `registry`, and log lines: of one kind at most one in
     five seconds. Safe to call from several threads.
     """

@@ -23,6 +23,7 @@ from ..pipeline.steps import Steps
 from ..pipeline.windows import WINDOW_BINS, Windower, segment_starts
 from ..pipeline.wire import Heartbeat
 from .fits import Fits
+from .forecaster_in_use import ForecasterInUse
 from .forecasting import Forecasting
 from .labels import Labels
 from .outputs import Discarded, Output
@@ -95,6 +96,17 @@ class BandRoute:
     def fit(self) -> Fit | None:
         """The default forecaster in use, if there is one."""
         return self._forecasting.fit
+
+    @property
+    def forecast_made_ns(self) -> int | None:
+        """When the newest forecast was made; None before there is one."""
+        newest = self._forecasting.newest
+        return None if newest is None else newest.made_ns
+
+    @property
+    def forecaster_in_use(self) -> ForecasterInUse | None:
+        """What the newest forecast is by; None without one."""
+        return self._forecasting.in_use
 
     def use_fit(self, key: str) -> None:
         """Forecast by this fit from the next step on; BadInput where it cannot be used."""

@@ -39,7 +39,7 @@ class Server:
 
     `/metrics` Prometheus or OpenMetrics text; `/healthz` 200 while rows of every band flow, else 503;
     `/readyz` 200 once the models of every band are warm, else 503; `/` the console; `/api/v1/status` JSON;
-    `/api/v1/explanations` the newest of each band, as `explanations` gives them.
+    `/api/v1/explanations` the newest of each band, as `explanations` and `forecast_maps` give them.
     """
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, board: StatusBoard) -> None:
@@ -49,6 +49,7 @@ class Server:
         self._board = board
         self._console = CONSOLE.read_text(encoding="utf-8")
         self.explanations: Callable[[], list[dict[str, object]]] = list
+        self.forecast_maps: Callable[[], list[dict[str, object]]] = list
         self._socket: socket.socket | None = None
         self._uvicorn: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -138,7 +139,7 @@ class Server:
         return _json(self._board.snapshot(), 200)
 
     async def _answer_explanations(self, request: Request) -> Response:  # noqa: ARG002
-        return _json({"explanations": self.explanations()}, 200)
+        return _json({"explanations": self.explanations(), "forecast_maps": self.forecast_maps()}, 200)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .explainer import Explainer
+from .forecast_explainer import ForecastExplainer
 from .intake import Intake
 from .memory import Memory
 from .mutings import Mutings
-from .notes import STRIDE
+from .notes import FORECAST_EXPLAINED, STRIDE
 from .outputs import Output
 from .refitter import Refitter
 from .reload import Reload
@@ -30,6 +31,7 @@ class Steering:
         shedding: Shedding,
         explainer: Explainer | None = None,
         refitter: Refitter | None = None,
+        forecast_explainer: ForecastExplainer | None = None,
     ) -> None:
         self._intake = intake
         self._routes = routes
@@ -39,6 +41,7 @@ class Steering:
         self._shedding = shedding
         self._explainer = explainer
         self._refitter = refitter
+        self._forecast_explainer = forecast_explainer
         self._bundle = reload.bundle
         routes.spent = shedding.spent
         mutings.resume(route.labels.fitted for route in routes)
@@ -55,6 +58,9 @@ class Steering:
         self._tell_explained()
         if self._refitter is not None:
             self._refitter.between_rows(self._routes, self._memory.tell)
+        if self._forecast_explainer is not None:
+            self._forecast_explainer.between_rows(self._routes)
+            self._tell_forecasts_explained(self._forecast_explainer)
         return given + self._mutings.turn()
 
     def give(self, node: str, band: str, outputs: Sequence[Output]) -> list[Output]:
@@ -72,6 +78,20 @@ class Steering:
                 depth=made.depth,
                 fidelity=made.fidelity,
                 folder=made.folder,
+            )
+
+    def _tell_forecasts_explained(self, explainer: ForecastExplainer) -> None:
+        for (node, band), reason, found in explainer.finished():
+            self._memory.tell(
+                FORECAST_EXPLAINED,
+                node,
+                band,
+                reason=reason,
+                model=found.model,
+                measure=found.measure,
+                windows=found.windows,
+                says=found.sentence,
+                folder=found.folder,
             )
 
     def _shed(self) -> None:

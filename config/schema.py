@@ -127,6 +127,7 @@ class Forecast(Section):
 class Explain(Section):
     enabled: bool = True
     period_seconds: float = Field(default=3600.0, ge=1, le=31 * 86_400)
+    forecast_hours: float = Field(default=24.0, gt=0, le=744)
     most_windows: int = Field(default=2048, ge=64, le=16_384)
     most_seconds: float = Field(default=900.0, ge=1, le=86_400)
 

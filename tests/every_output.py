@@ -183,6 +183,29 @@ def feed(telemetry: Telemetry, outputs: list[Output], band: str = "band") -> Non
         windows=2048,
         folder="explain/0123456789ab/node/band/20270115T080000-000000000",
     )
+    telemetry.forecast_map_found(
+        "node",
+        band,
+        made_ns=START_NS,
+        tenth_ratio=0.4,
+        newest_ratio=0.6,
+        ranges=[(868.1e6, 0.2), (868.3e6, 0.1)],
+    )
+    telemetry.forecast_map_made(
+        "node",
+        band,
+        reason="deviating",
+        model="default",
+        measure="occlusion",
+        windows=120,
+        seconds=28.5,
+        sentence="It is driven most by 868.1 MHz.",
+        folder="explain/forecasts/node/band/20270115T080000-000000000",
+    )
+    for reason in ("busy", "warming_up"):
+        telemetry.forecast_map_skipped("node", band, reason)
+    for reason in ("killed", "timeout", "refused", "error", "disk"):
+        telemetry.forecast_map_failed("node", band, reason, "why")
     for reason in ("busy", "warming_up"):
         telemetry.explanation_skipped("node", band, reason)
     for reason in ("killed", "timeout", "refused", "error", "disk"):

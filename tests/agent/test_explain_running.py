@@ -29,7 +29,7 @@ def test_a_running_agent_loses_one_refresh_with_its_worker_and_stops_with_it(tmp
     request = tmp_path / "agent-state" / "explain" / "refresh"
     with started(tmp_path, "run") as agent:
         agent.wait_for("windows", lambda: sum(agent.metric("bandwatch_explanation_windows").values()) > 100)
-        assert json.loads(agent.get("/api/v1/explanations")[1]) == {"explanations": []}
+        assert json.loads(agent.get("/api/v1/explanations")[1]) == {"explanations": [], "forecast_maps": []}
         request.parent.mkdir(exist_ok=True)
         request.touch()
         worker = agent.wait_for("worker", lambda: worker_of(agent))
