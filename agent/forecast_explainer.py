@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..config.schema import Settings
-from ..explain.forecast_map_folder import PublishedMap, read_map
-from ..explain.live_forecast_map import LEAST_WINDOWS, MOST_WINDOWS
 from ..explain.published import newest_of, tidy
+from ..explain.published_map import LEAST_WINDOWS, MOST_WINDOWS, PublishedMap, read_map
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Verdict
 from .explain_job import no_room, tidy_jobs

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ..pipeline.frames import Float32, Int64
-from .amounts import amount, percent
+from .amounts import percent
 from .chosen_inputs import chosen_sentence, first_columns
 from .default_look import default_look_sentence
-from .forecast_hours import HOURS, HourProfile
 from .forecast_study import DEFAULT, GRAD_CAM, MEASURES, SHAP, ForecastStudy
 from .frequency_ranges import listed, range_said, ranges_of
 from .importance import most_important
+from .when_said import attention_said, first_up, newest_said, span
 
 MOST_NAMED = 10
 AGREE, DISAGREE = 0.6, 0.3  # rank correlations
-STEADY = 0.5
-BUSY, QUIET = 1.15, 0.85  # of an average hour
 LEAST_LEAD = 0.01  # of the RMSE: less is the same
 
 
@@ -71,18 +69,6 @@ def places(columns: Int64, study: ForecastStudy) -> str:
     return listed([range_said(first, last, hz) for first, last in ranges_of(columns)])
 
 
-def hour_ranges(hours: NDArray[np.bool_]) -> str:
-    """Hours [24] as ranges of the clock, over midnight where they go on there: `22–03`."""
-    if hours.all():
-        return "00–24"
-    starts = [hour for hour in range(HOURS) if hours[hour] and not hours[hour - 1]]
-    found = []
-    for start in starts:
-        length = next(n for n in range(1, HOURS + 1) if not hours[(start + n) % HOURS])
-        found.append(f"{start:02d}–{(start + length) % HOURS or HOURS:02d}")
-    return listed(found)
-
-
 def _trust(study: ForecastStudy) -> str:
     unit, best = study.rows.table.unit, study.best_baseline
     rmse = {name: study.scores[name].rmse for name in (study.network, DEFAULT, best)}
@@ -91,7 +77,7 @@ def _trust(study: ForecastStudy) -> str:
         f"{unit} (RMSE), the default forecaster by {rmse[DEFAULT]:.2f}, the best of the "
         f"simple ones, {best}, by {rmse[best]:.2f}.",
         *(
-            f"{_first_up(_the(name))} {_compared(rmse[name], rmse[best])}."
+            f"{first_up(_the(name))} {_compared(rmse[name], rmse[best])}."
             for name in (study.network, DEFAULT)
         ),
     ]
@@ -122,7 +108,7 @@ def _sanity(study: ForecastStudy) -> str:
             )
         else:
             said.append(f"{name} ranks them otherwise when weights are shuffled ({value:.2f}), as it should")
-    return _first_up("; ".join(said)) + "."
+    return first_up("; ".join(said)) + "."
 
 
 def _frequencies(study: ForecastStudy) -> str:
@@ -197,54 +183,10 @@ def _hours(study: ForecastStudy) -> str:
     return " ".join(parts)
 
 
-def attention_said(network: str, profile: HourProfile) -> str:
-    """Which hours count for a forecaster, and whether they do in both halves of the rows."""
-    if not profile.whole:
-        return (
-            "Of hours of the day nothing can be said: the recording does not hold each of them in both of "
-            "its halves, or all are alike."
-        )
-    share = profile.share
-    busy, quiet = share >= BUSY, share <= QUIET
-    if profile.steady < STEADY:
-        return (
-            "No hour of the day drives the forecast: those that stand out in the recording's first half are "
-            f"others than in its second (correlation {profile.steady:.2f})."
-        )
-    if not busy.any() and not quiet.any():
-        return f"All hours of the day count alike for the {network}: none differs by more than 15 %."
-    said = []
-    if busy.any():
-        said.append(
-            f"what is heard at {hour_ranges(busy)} UTC counts most for the {network} "
-            f"({float(share[busy].mean()):.1f} times as much as an average hour)"
-        )
-    if quiet.any():
-        said.append(f"least at {hour_ranges(quiet)} UTC ({float(share[quiet].mean()):.1f} times)")
-    return (
-        f"{_first_up(', '.join(said))}; so it was in both halves of the recording (correlation "
-        f"{profile.steady:.2f})."
-    )
-
-
 def _back(study: ForecastStudy) -> str:
     step_s = study.rows.table.step_s
     said = [newest_said(_the(name), study.steps[name], step_s) for name in (study.network, DEFAULT)]
-    return _first_up("; ".join(said)) + "."
-
-
-def newest_said(who: str, moved: Float32, step_s: float) -> str:
-    """How old the rows are that count, of what each of the last 24, oldest first, adds or moves."""
-    whole = float(moved.sum())
-    if not whole > 0:
-        return f"{who} does not heed the last {len(moved)} rows"
-    # The newest rows that have, together, half of what single rows have.
-    half = int(np.searchsorted(np.cumsum(moved[::-1]), whole / 2)) + 1
-    unseen = int(np.argmax(moved[::-1] > 0))
-    return (
-        f"half of what {who} takes from its last {len(moved)} rows is in the newest {half} "
-        f"({_span(half * step_s)})" + (f", and the newest {unseen} it does not heed at all" if unseen else "")
-    )
+    return first_up("; ".join(said)) + "."
 
 
 def _errors(study: ForecastStudy) -> str:
@@ -257,7 +199,7 @@ def _errors(study: ForecastStudy) -> str:
     last = len(ahead)
     return (
         f"The better of the two, {_the(better)}, is off by {ahead[0]:.2f} {unit} one step "
-        f"({_span(step_s)}) ahead and by {ahead[-1]:.2f} {unit} {last} steps ({_span(last * step_s)}) ahead. "
+        f"({span(step_s)}) ahead and by {ahead[-1]:.2f} {unit} {last} steps ({span(last * step_s)}) ahead. "
         f"Hardest to foresee: {places(hard, study)} (up to {across.max():.2f} {unit}); easiest "
         f"{across.min():.2f} {unit}."
     )
@@ -278,11 +220,3 @@ def _the(name: str) -> str:
 
 def _clock(hour: int) -> str:
     return f"{hour:02d}–{hour + 1:02d}"
-
-
-def _span(seconds: float) -> str:
-    return amount(seconds, "s")
-
-
-def _first_up(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from ..models.forecast_problem import FittedForecaster
 from ..models.forecasters.forecaster import HORIZON_STEPS
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.histories import HISTORY_STEPS
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MOST_VALUES = 2**24  # of the windows cut at a time: 64 MiB
 
@@ -47,6 +49,7 @@ class Asked:
     @classmethod
     def of_network(cls, network: nn.Module, values: Float32, origins: Int64, outputs: slice) -> Asked:
         """Of a network in evaluation mode, from scaled histories [n, 24, F]; values are scaled, too."""
+        import torch  # the other forecasters need none
 
         def forecasts(rows: Float32, places: Int64) -> Float32:
             windows = rows[places[:, np.newaxis] + np.arange(-HISTORY_STEPS, 0)]

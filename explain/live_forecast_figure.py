@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ..pipeline.frames import NS_PER_S, Float32
 from ..pipeline.histories import HISTORY_STEPS
-from .live_forecast_map import GRAD_CAM, ForecastMap
+from .live_forecast_map import ForecastMap
 from .live_forecast_words import MapWords
+from .published_map import GRAD_CAM
 
 MOST_PIXELS = 600
 _BLUE, _GREY = "#1f5fa8", "0.8"

@@ -23,10 +23,8 @@ from ..pipeline.histories import HISTORY_STEPS
 from .forecast_hours import HourProfile, hours_of
 from .global_map import StreamingMap
 from .occlusion_map import HiddenFrom, blocks_of, hide, map_of
+from .published_map import GRAD_CAM, LEAST_WINDOWS, MOST_WINDOWS, OCCLUSION
 
-GRAD_CAM, OCCLUSION = "Grad-CAM", "occlusion"
-LEAST_WINDOWS = 12
-MOST_WINDOWS = 120
 MOST_BLOCKS = 128
 MOST_APART = 2880
 MAPPED_AT_ONCE = 256
@@ -36,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForecastMap:
-    """What the forecaster `model` looks at in the rows of `table` [n, F], by one measure of `MEASURES`.
+    """What the forecaster `model` looks at in the rows of `table` [n, F], by the one `measure`.
 
     `map` float32 [n, F] is I(t, f), NaN where no window tells of a row; `by_frequency` [F] and `by_step`
     [24], oldest first, are means over the windows. Grad-CAM: evidence for a higher mean forecast, scaled,

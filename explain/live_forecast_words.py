@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .amounts import amount, percent
-from .forecast_words import BUSY, QUIET, attention_said, hour_ranges, newest_said
 from .frequency_ranges import listed, range_said, ranges_of
 from .importance import most_important
-from .live_forecast_map import GRAD_CAM, ForecastMap
+from .live_forecast_map import ForecastMap
+from .published_map import GRAD_CAM
+from .when_said import BUSY, QUIET, attention_said, first_up, hour_ranges, newest_said
 
 MOST_RANGES = 5
 LEAST_COLUMNS = 3
@@ -67,7 +68,7 @@ def map_words(found: ForecastMap) -> MapWords:
         newest_ratio=newest,
         measured=_measured(found),
         frequencies=_frequencies(found, ranges, tenth_ratio, tenth / count),
-        back=f"{back[:1].upper()}{back[1:]}.",
+        back=f"{first_up(back)}.",
         hours=_hours(found),
     )
 

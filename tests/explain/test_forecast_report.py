@@ -15,10 +15,11 @@ from bandwatch.explain.forecast_figures import figure_count, forecast_figures
 from bandwatch.explain.forecast_hours import HourProfile, hourly_mean, rmse_by_hour
 from bandwatch.explain.forecast_report import forecast_record, forecast_report_html
 from bandwatch.explain.forecast_study import GRAD_CAM, MEASURES, SHAP, StudyWatch, study_forecasts
-from bandwatch.explain.forecast_words import consensus, forecast_words, hour_ranges, places
+from bandwatch.explain.forecast_words import consensus, forecast_words, places
 from bandwatch.explain.rank_agreement import rank_correlation
 from bandwatch.explain.sanity import TITLES
 from bandwatch.explain.selected_forecasters import SelectionBudget, fit_selected
+from bandwatch.explain.when_said import hour_ranges
 from bandwatch.models.forecast_models import BASELINES, TRAINERS
 from bandwatch.models.forecast_question import ForecastQuestion
 from bandwatch.models.forecast_rows import ForecastRows

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from bandwatch.explain.forecast_checks import PlantedLeader
-from bandwatch.explain.forecast_map_folder import ARRAYS, PICTURE, publish_map, read_map
+from bandwatch.explain.forecast_map_folder import publish_map
 from bandwatch.explain.global_map import global_map
 from bandwatch.explain.grad_cam import GradCam
-from bandwatch.explain.live_forecast_map import OCCLUSION, grad_cam_of, occlusion_of
+from bandwatch.explain.live_forecast_map import grad_cam_of, occlusion_of
 from bandwatch.explain.live_forecast_words import map_words
 from bandwatch.explain.occlusion_map import map_of
 from bandwatch.explain.published import newest_of
+from bandwatch.explain.published_map import ARRAYS, OCCLUSION, PICTURE, read_map
 from bandwatch.models.forecast_problem import ForecastProblem, TrainingWatch
 from bandwatch.models.forecasters.cnn_lstm import CnnLstm
 from bandwatch.models.forecasters.cnn_lstm_network import CnnLstmNetwork
