@@ -47,8 +47,13 @@ class ExplainSchedule:
         self._due_seconds.setdefault(band, self._monotonic_seconds() + first_seconds)
 
     def ask(self, band: BandKey, reason: str) -> bool:
-        """Want a refresh as soon as the worker is free; False where the band is waiting or at it already."""
-        if band == self.busy or band in self._asked:
+        """Want a refresh as soon as the worker is free; False where the band is waiting or at it already.
+
+        People do not wait for a verdict's turn to come: what they ask takes its place.
+        """
+        waiting = self._asked.get(band)
+        must_wait = waiting is not None and not self._may_now(band, waiting, self._monotonic_seconds())
+        if band == self.busy or (waiting is not None and not (reason == REQUEST and must_wait)):
             return False
         self._asked[band] = reason
         return True

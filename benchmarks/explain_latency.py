@@ -1,6 +1,6 @@
 """What a live refresh of the explanations costs the frames: latencies with and without, side by side.
 
-    .venv/bin/python benchmarks/explain_latency.py [--rate 40] [--seconds 20] [--rounds 4]
+    .venv/bin/python benchmarks/explain_latency.py [--rate 40] [--seconds 20] [--rounds 4] [--of forecasts]
 
 Two agents as they ship, side by side, hear the same rows of 1024 bins from one publisher through TCP: one
 with explanations, one without. In turn, for `--seconds` each, the first is asked for one refresh after
@@ -8,11 +8,15 @@ another (for longer where not one is done by then), and then for none; both have
 row's end to its verdict) taken from `/metrics`. What counts is the p99 of a refreshing agent against its own
 without, and against the other's in the same seconds. Quantiles are interpolated within the histogram's
 buckets: finer differences are not seen.
+
+A request is for both kinds, clusters and forecast maps, one process after the other; `--of` says which kind
+must have been made in each half, and is counted. For forecasts steps are of a second, so that there are some.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import shutil
 import signal
@@ -37,8 +41,11 @@ PATIENCE_SECONDS = 600.0
 SETTINGS = """
 node: {{name: agent}}
 bands:
-  - {{name: {band}, source: {{kind: stream, node: {node}, endpoint: "{endpoint}"}}}}
+  - name: {band}
+    source: {{kind: stream, node: {node}, endpoint: "{endpoint}"}}
+    history: {{step_seconds: {step_seconds}}}
 explain: {{enabled: {explained}, period_seconds: 86400}}
+forecast: {{refit_hours: {refit_hours}}}
 store: {{directory: {directory}, keep_free_bytes: 0}}
 server: {{port: {port}}}
 logging: {{level: error}}
@@ -53,6 +60,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each half of a round")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--windows", type=int, default=1024, help="in the reservoir before it begins")
+    parser.add_argument("--of", choices=sorted(_MADE), default="clusters")
+    parser.add_argument("--steps", type=int, default=60, help="of a second, before it begins with forecasts")
+    parser.add_argument("--refit-hours", type=float, default=0, help="of the default forecaster; 0: none")
     parser.add_argument("--publish", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.publish:
@@ -60,13 +70,15 @@ def main() -> None:
         return
     scratch = Path(tempfile.mkdtemp())
     endpoint = f"tcp://127.0.0.1:{_free_port()}"
-    agents = {name: _Agent(scratch / name, endpoint, explained=name == "explained") for name in _NAMES}
+    agents = {name: _Agent(scratch / name, endpoint, name == "explained", options) for name in _NAMES}
     command = [sys.executable, __file__, "--publish", endpoint, "--rate", str(options.rate)]
     publisher = subprocess.Popen(command)
     try:
         for agent in agents.values():
             agent.wait_for_rows()
         agents["explained"].wait_for_windows(options.windows)
+        if options.of == "forecasts":
+            time.sleep(options.steps)
         _measure(agents, options.seconds, options.rounds)
     finally:
         for process in (publisher, *(agent.process for agent in agents.values())):
@@ -76,11 +88,14 @@ def main() -> None:
 
 
 _NAMES = ("explained", "beside")
+_MADE = {"clusters": "bandwatch_explanations_made_total", "forecasts": "bandwatch_forecast_maps_made_total"}
+_JOBS = ("explain", "explain/forecasts")
 
 
 class _Agent:
-    def __init__(self, folder: Path, endpoint: str, *, explained: bool) -> None:
+    def __init__(self, folder: Path, endpoint: str, explained: bool, options: argparse.Namespace) -> None:
         folder.mkdir(parents=True)
+        self._made = _MADE[options.of]
         self.folder, self.port = folder, _free_port()
         settings = folder / "settings.yaml"
         settings.write_text(
@@ -89,6 +104,8 @@ class _Agent:
                 node=NODE,
                 endpoint=endpoint,
                 explained=str(explained).lower(),
+                step_seconds=1 if options.of == "forecasts" else 60,
+                refit_hours=options.refit_hours,
                 directory=folder,
                 port=self.port,
             )
@@ -119,7 +136,17 @@ class _Agent:
         }
 
     def made(self) -> float:
-        return self._sum("bandwatch_explanations_made_total")
+        return self._sum(self._made)
+
+    def forecasters(self) -> list[str]:
+        """Which the newest maps are of."""
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.port}/api/v1/explanations", timeout=30
+        ) as answer:
+            return [each["model"] for each in json.load(answer)["forecast_maps"]]
+
+    def is_at_work(self) -> bool:
+        return any(list((self.folder / each).glob(".job-*")) for each in _JOBS)
 
     def ask(self) -> None:
         (self.folder / "explain").mkdir(exist_ok=True)
@@ -156,6 +183,7 @@ def _measure(agents: dict[str, _Agent], seconds: float, rounds: int) -> None:
             if refreshing:
                 _wait_for_the_worker(agents["explained"])
                 made += agents["explained"].made() - made_before
+    print("forecast maps of", *agents["explained"].forecasters())
     print(f"{made:.0f} refreshes; latencies in ms: half, nine in ten, 99 in 100 are below")
     for (name, refreshing), counts in sorted(totals.items()):
         quantiles = [f"{1000 * _quantile(share, counts):8.1f}" for share in (0.5, 0.9, 0.99)]
@@ -168,7 +196,7 @@ def _measure(agents: dict[str, _Agent], seconds: float, rounds: int) -> None:
 def _wait_for_the_worker(agent: _Agent) -> None:
     """Until nobody is at work any more: the half without begins then."""
     deadline = time.monotonic() + 300
-    while list((agent.folder / "explain").glob(".job-*")) and time.monotonic() < deadline:
+    while agent.is_at_work() and time.monotonic() < deadline:
         time.sleep(0.2)
 
 

@@ -68,7 +68,7 @@ def _by_step(axes: Axes, found: ForecastMap) -> None:
     whole = float(found.by_step.sum())
     axes.bar(np.arange(-HISTORY_STEPS, 0), found.by_step / (whole or 1) * 100, color=_BLUE, width=0.8)
     axes.set_title("rows of the past", loc="left", fontsize=10)
-    axes.set(xlabel="rows before the forecast", ylabel="% of what all count")
+    axes.set(xlabel="rows before the forecast", ylabel="% of what all rows count")
 
 
 def _by_frequency(axes: Axes, found: ForecastMap, words: MapWords) -> None:
@@ -78,19 +78,11 @@ def _by_frequency(axes: Axes, found: ForecastMap, words: MapWords) -> None:
     axes.stairs(
         found.by_frequency / (whole or 1) * 100, edges, orientation="horizontal", color=_BLUE, fill=True
     )
-    for each in words.ranges[:1]:
-        axes.annotate(
-            each.said,
-            ((axes.get_xlim()[1]), (each.low_hz + each.high_hz) / 2e6),
-            xytext=(-4, 10),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-        )
     axes.set_ylim(edges.min(), edges.max())
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
-    axes.set_title("frequencies", loc="left", fontsize=10)
-    axes.set(xlabel="% of what all count")
+    most = f"most: {words.ranges[0].said}" if words.ranges else "frequencies"
+    axes.set_title(most, loc="left", fontsize=9)
+    axes.set(xlabel="% of what all frequencies count")
 
 
 def _heat(

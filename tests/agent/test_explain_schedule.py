@@ -89,3 +89,19 @@ def test_verdicts_that_come_and_go_are_served_once_a_minute_and_people_at_once()
         assert waiting.ask(ONE, "request")
         assert waiting.take() == (ONE, "request")
         waiting.done()
+
+
+def test_people_take_the_place_of_a_verdict_that_waits_for_its_time():
+    clock = Clock()
+    schedule = ExplainSchedule(3600, verdict_seconds=600, monotonic_seconds=clock)
+    schedule.know(ONE)
+    assert schedule.ask(ONE, "deviating")
+    assert schedule.take() == (ONE, "deviating")
+    schedule.done()
+    clock.seconds += 250
+    assert schedule.ask(ONE, "deviating")
+    assert schedule.take() is None
+    assert schedule.ask(ONE, "request")
+    assert schedule.take() == (ONE, "request")
+    schedule.done()
+    assert schedule.take() is None

@@ -282,6 +282,8 @@ def test_verdicts_that_become_bad_ask_once_in_ten_minutes_and_a_band_that_waits_
     verdict("deviating", segment=2)
     assert one.value("forecast_maps_skipped_total", reason="busy") == 1
     assert one.begin(VERDICT_SECONDS - 1) is None
+    one.explainer.take(Verdict(*BAND, 3, 0, "novel", 0.5))
+    assert one.value("forecast_maps_skipped_total", reason="busy") == 2
     assert one.begin(1) is not None
     (job,) = one.jobs()
     assert read_map_job(job).reason == "deviating"
