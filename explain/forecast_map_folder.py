@@ -52,6 +52,7 @@ def _facts(found: ForecastMap, words: MapWords) -> dict[str, Any]:
         "unit": "evidence, scaled" if found.measure == GRAD_CAM else table.unit,
         "windows": found.windows,
         "columns_at_once": found.columns_at_once,
+        "columns_apart": found.columns_apart,
         "rows": len(table.values),
         "step_s": table.step_s,
         "first_ns": int(table.end_ns[0]) - round(table.step_s * NS_PER_S),

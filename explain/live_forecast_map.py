@@ -39,7 +39,8 @@ class ForecastMap:
     `map` float32 [n, F] is I(t, f), NaN where no window tells of a row; `by_frequency` [F] and `by_step`
     [24], oldest first, are means over the windows. Grad-CAM: evidence for a higher mean forecast, scaled,
     with `by_frequency` the mean of the map. Occlusion: how far forecasts move, in the unit of the rows.
-    `columns_at_once` neighbouring frequencies were hidden together.
+    `columns_at_once` neighbouring frequencies were hidden together; where `columns_apart`, each frequency is
+    forecast from its own past alone.
     """
 
     model: str
@@ -51,6 +52,7 @@ class ForecastMap:
     hours: HourProfile
     windows: int
     columns_at_once: int = 1
+    columns_apart: bool = False
 
     @property
     def span_seconds(self) -> float:
@@ -100,9 +102,8 @@ def occlusion_of(
         found.columns.mean(axis=0, dtype=np.float64).astype(np.float32),
         found.steps.mean(axis=0, dtype=np.float64).astype(np.float32),
         windows=len(firsts),
-        columns_at_once=1
-        if columns_apart
-        else -(-values.shape[1] // len(blocks_of(values.shape[1], MOST_BLOCKS))),
+        columns_at_once=1 if columns_apart else _size(blocks_of(values.shape[1], MOST_BLOCKS)[0]),
+        columns_apart=columns_apart,
     )
 
 
@@ -215,6 +216,7 @@ def _map(
     *,
     windows: int,
     columns_at_once: int = 1,
+    columns_apart: bool = False,
 ) -> ForecastMap:
     for name, values in (("frequency", by_frequency), ("step", by_step)):
         if not np.isfinite(values).all():
@@ -224,4 +226,10 @@ def _map(
     by_row = np.full(count, np.nan, np.float32)
     by_row[known] = whole[known].mean(axis=1, dtype=np.float64)
     hours = HourProfile.of(by_row, hours_of(ForecastRows(recent, np.arange(count), count)))
-    return ForecastMap(model, measure, recent, whole, by_frequency, by_step, hours, windows, columns_at_once)
+    return ForecastMap(
+        model, measure, recent, whole, by_frequency, by_step, hours, windows, columns_at_once, columns_apart
+    )
+
+
+def _size(block: slice) -> int:
+    return block.stop - block.start

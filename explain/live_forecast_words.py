@@ -110,8 +110,14 @@ def _frequencies(found: ForecastMap, ranges: tuple[DrivingRange, ...], ratio: fl
     most = listed([each.said for each in ranges])
     share = percent(sum(each.share for each in ranges))
     far = "" if ratio >= FAR_OUT * even else ": no frequency stands far out"
+    own = (
+        "; each frequency is forecast from its own past alone, so those count that stray farthest from their "
+        "mean"
+        if found.columns_apart
+        else ""
+    )
     return (
-        f"It is driven most by {most} ({share} of all). The first tenth of the frequencies has "
+        f"It is driven most by {most} ({share} of all){own}. The first tenth of the frequencies has "
         f"{percent(ratio)}, alike they would have {percent(even)}{far}."
     )
 
