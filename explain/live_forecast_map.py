@@ -174,8 +174,7 @@ class _Rows:
 
     @property
     def _numbered(self) -> ForecastRows:
-        count = len(self.table.values)
-        return ForecastRows(self.table, np.arange(count), count)
+        return ForecastRows.of_steps(self.table)
 
     def firsts(self, most: int) -> Int64:
         """At which rows windows of 24 begin that follow one another and are finite, drawn evenly."""
@@ -225,7 +224,7 @@ def _map(
     known = np.isfinite(whole).any(axis=1)
     by_row = np.full(count, np.nan, np.float32)
     by_row[known] = whole[known].mean(axis=1, dtype=np.float64)
-    hours = HourProfile.of(by_row, hours_of(ForecastRows(recent, np.arange(count), count)))
+    hours = HourProfile.of(by_row, hours_of(ForecastRows.of_steps(recent)))
     return ForecastMap(
         model, measure, recent, whole, by_frequency, by_step, hours, windows, columns_at_once, columns_apart
     )

@@ -27,7 +27,8 @@ class ForecastRows:
 
     Where rows were aggregated, steps are counted as they came: one that is missing has no number. Where
     not, a step is a row of the file and has its number there: one that is not finite has a number and no
-    step. `floor_db` float64 [n] is the noise floor that the agent would have tracked as each step ended.
+    step. `floor_db` float64 [n] is the noise floor that the agent would have tracked as each step ended; NaN
+    where only steps are known.
     """
 
     table: StepTable
@@ -85,6 +86,12 @@ class ForecastRows:
         if step_s is not None:
             return cls(table, np.arange(len(table.values)), len(table.values), floor_db)
         return cls(table, np.array(numbers, dtype=np.int64), max(recording.rows, last_seq + 1), floor_db)
+
+    @classmethod
+    def of_steps(cls, table: StepTable) -> ForecastRows:
+        """Of steps that were read already, counted as they came."""
+        count = len(table.values)
+        return cls(table, np.arange(count), count, read_only(np.full(count, np.nan)))
 
     def between(self, rows: slice) -> StepTable:
         """The steps whose numbers lie in `rows`, on their own: nothing of another is in it."""
