@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ from structlog.typing import FilteringBoundLogger
 from .series import Metrics
 
 MOST_RANGES = 5
+KIND = "forecast"
 
 
-class ForecastMapReports:
+class ForecastMapReports(ABC):
     """A part of `Reports`, which has the metrics and the log."""
 
     _metrics: Metrics
@@ -34,7 +36,7 @@ class ForecastMapReports:
     ) -> None:
         """A map was published; the worker took so many seconds."""
         self._metrics.counter("forecast_maps_made_total").labels(node, band).inc()
-        self._metrics.gauge("forecast_map_duration_seconds").labels(node, band).set(seconds)
+        self._metrics.gauge("explanation_duration_seconds").labels(node, band, KIND).set(seconds)
         self._log.info(
             "forecast explained",
             node=node,
@@ -61,13 +63,13 @@ class ForecastMapReports:
         """A band's newest map is this one, made now or before the start; `ranges`: middle in Hz and share,
         the greatest first."""
         metrics, at = self._metrics, (node, band)
-        metrics.gauge("forecast_map_timestamp_seconds").labels(*at).set(made_ns / 1e9)
+        metrics.gauge("explanation_last_success_timestamp_seconds").labels(*at, KIND).set(made_ns / 1e9)
         for name, ratio in (("tenth", tenth_ratio), ("newest", newest_ratio)):
             metrics.gauge(f"forecast_map_{name}_ratio").labels(*at).set(math.nan if ratio is None else ratio)
         for rank in range(1, MOST_RANGES + 1):
             middle_hz, share = ranges[rank - 1] if rank <= len(ranges) else (math.nan, math.nan)
-            metrics.gauge("forecast_map_range_hz").labels(*at, rank).set(middle_hz)
-            metrics.gauge("forecast_map_range_ratio").labels(*at, rank).set(share)
+            metrics.gauge("frequency_importance_hz").labels(*at, rank).set(middle_hz)
+            metrics.gauge("frequency_importance_ratio").labels(*at, rank).set(share)
 
     def forecast_map_skipped(self, node: str, band: str, reason: str) -> None:
         """A map was due or asked for, and will not be made now."""
@@ -81,5 +83,5 @@ class ForecastMapReports:
             "warning", "forecast not explained", at, node=node, band=band, reason=reason, message=message
         )
 
-    def _line(self, level: str, event: str, kind: tuple[object, ...], **facts: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _line(self, level: str, event: str, kind: tuple[object, ...], **facts: Any) -> None: ...

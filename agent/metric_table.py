@@ -249,7 +249,8 @@ METRICS: tuple[Metric, ...] = (
         "explanation_duration_seconds",
         "gauge",
         (*_BAND, "kind"),
-        "Time a part of the newest explanation took, seconds; `all`: from start to end of the worker.",
+        "Time a part of the newest explanation took, seconds; `all`, and `forecast` of the map of what the "
+        "forecaster looks at: from start to end of the worker.",
     ),
     Metric(
         "tree_fidelity_ratio",
@@ -280,18 +281,6 @@ METRICS: tuple[Metric, ...] = (
         "use what it was given (`refused`), broke (`error`), or the `disk` failed.",
     ),
     Metric(
-        "forecast_map_timestamp_seconds",
-        "gauge",
-        _BAND,
-        "When the newest map of what the forecaster looks at was published, Unix seconds (UTC).",
-    ),
-    Metric(
-        "forecast_map_duration_seconds",
-        "gauge",
-        _BAND,
-        "Time the newest map took, from start to end of the worker, seconds.",
-    ),
-    Metric(
         "forecast_map_tenth_ratio",
         "gauge",
         _BAND,
@@ -305,13 +294,18 @@ METRICS: tuple[Metric, ...] = (
         "Share that the newest 3 of the last 24 steps have in it; 0.125 where all count alike.",
     ),
     Metric(
-        "forecast_map_range_hz",
+        "frequency_importance_hz",
         "gauge",
         (*_BAND, "rank"),
         "Middle of the range of frequencies that drives forecasts most (`rank` 1), and of the next ones; NaN "
         "where there are fewer.",
     ),
-    Metric("forecast_map_range_ratio", "gauge", (*_BAND, "rank"), "That range's share of all frequencies'."),
+    Metric(
+        "frequency_importance_ratio",
+        "gauge",
+        (*_BAND, "rank"),
+        "That range's share of all that the forecaster looks at.",
+    ),
     Metric(
         "forecast_maps_made_total",
         "counter",
@@ -393,7 +387,7 @@ def metrics_page() -> str:
         "- `reason`: of gaps `overflow`, `lost`, `retuned`, `gain`, `clock`, `restart`, `source`;",
         "  of windows these and `too_few_bins`.",
         "- `kind`: of models see `model_info`; of explanations `tree`, `portraits`,",
-        "  `attributions`; of durations also `all`.",
+        "  `attributions`, and `forecast`; of durations also `all`.",
         "- `rank`: 1 to 5.",
         "- `horizon`: 1 to 12, forecast steps ahead (a step is 60 s, or a row where rows last longer).",
         "",

@@ -216,7 +216,7 @@ def test_a_killed_worker_costs_one_map_and_the_next_is_published_whole_and_known
     ((band, reason, found),) = one.explainer.finished()
     assert (band, reason, found.folder) == (BAND, "request", str(newest))
     assert one.value("forecast_map_tenth_ratio") == facts["tenth_ratio"]
-    assert one.value("forecast_map_range_ratio", rank="1") == facts["ranges"][0]["share"]
+    assert one.value("frequency_importance_ratio", rank="1") == facts["ranges"][0]["share"]
     line = next(each for each in one.lines() if each["event"] == "forecast explained")
     assert "It is driven most by" in str(line["says"])
 
@@ -225,7 +225,9 @@ def test_a_killed_worker_costs_one_map_and_the_next_is_published_whole_and_known
     again.explainer.turn()
     assert [each["folder"] for each in again.explainer.listed()] == [str(newest)]
     assert again.value("forecast_map_tenth_ratio") == facts["tenth_ratio"]
-    assert again.value("forecast_map_timestamp_seconds") == pytest.approx(facts["made_ns"] / 1e9)
+    assert again.value("explanation_last_success_timestamp_seconds", kind="forecast") == pytest.approx(
+        facts["made_ns"] / 1e9
+    )
 
 
 def test_the_job_has_the_forecaster_that_is_given_out_as_it_is(life):
@@ -380,7 +382,14 @@ def test_the_worker_maps_the_default_and_the_leader_is_first(stored):
     default = train_default(ForecastProblem(table, slice(0, 16)), 0, TrainingWatch())
     fits = Fits(stored)
     squares = np.ones((4, 3))
-    key = save_fit(fits.folder(*BAND), default, table, squares=squares, made_ns=START_NS)
+    key = save_fit(
+        fits.folder(*BAND),
+        default,
+        table,
+        squares=squares,
+        scored_until_ns=int(table.end_ns[-1]),
+        made_ns=START_NS,
+    )
     published = work(job_of(stored, ForecasterInUse("default", fit=key)))
     assert published is not None
     found = read_map(published)
@@ -450,4 +459,4 @@ def test_telemetry_of_fewer_ranges_shows_no_old_ones():
     for ranges in ([(868e6, 0.5), (869e6, 0.2)], [(868e6, 0.4)]):
         telemetry.forecast_map_found(*BAND, made_ns=1, tenth_ratio=None, newest_ratio=0.5, ranges=ranges)
     at = {"node": "node", "band": "band", "rank": "2"}
-    assert np.isnan(core.registry.get_sample_value("bandwatch_forecast_map_range_ratio", at))
+    assert np.isnan(core.registry.get_sample_value("bandwatch_frequency_importance_ratio", at))
