@@ -215,9 +215,7 @@ def show(found: dict[tuple[str, int], list[Line]]) -> None:
         cells = [np.mean([rmse(name, of, seed) for seed in range(seeds)]) for of in sets]
         print(f"| {name} | " + " | ".join("" if np.isnan(cell) else f"{cell:.3f}" for cell in cells) + " |")
     print("\nRMSE beside the default's, in percent; below 0 is better. `better`: of sets and seeds.\n")
-    print(
-        "| | " + " | ".join(sets) + " | mean | worst | better |\n" + "|---" * (len(sets) + 4) + "|"
-    )
+    print("| | " + " | ".join(sets) + " | mean | worst | better |\n" + "|---" * (len(sets) + 4) + "|")
     for name in [*(each for each in names if " by " in each), *kinds]:
         ratios = np.array([[rmse(name, of, s) / rmse(PLAIN, of, s) - 1 for of in sets] for s in range(seeds)])
         cells = 100 * ratios.mean(axis=0)
