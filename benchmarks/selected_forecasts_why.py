@@ -10,26 +10,22 @@ ElectroSense Madrid, rows and forecasts as in `selected_forecasts.py`. For each 
 - `45 and own`: as `45`, but the 15 columns that are forecast are always among them;
 - `own`: on these 15 alone.
 
-Printed for each, in dB: RMSE on the rows that it learned from and on the test rows; how much of the latter's
-square is a constant error of each column (its level was wrong), and what RMSE would be without that, which
-nobody can know before; how many of the 15 columns it reads. Nothing is chosen by it. Six trainings a set and
-seed: some 100 s of processor. `--keep` has a line of JSON each; what is there is not made again.
-
-`--same N` asks something else: how often Welch's t-test tells two seeds of one and the same CNN-LSTM apart
-when its samples are the RMSEs of the test windows, and not trainings. N trainings a set.
+Printed for each, in dB: RMSE on all training rows (those left out, too) and on the test rows; how much of the
+latter's square is a constant error of each column (its level was wrong all along), and how much a constant
+error of each window and column (its level was wrong there); RMSE without the former, which nobody can know
+before; how many of the 15 columns it reads. Nothing is chosen by it. Six trainings a set and seed: some 100 s
+of processor. `--keep` has a line of JSON each; what is there is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import ttest_ind
 from selected_forecasts import COLUMNS, DEFAULT_DATA, RECORDING, TEST, TRAIN, Line, kept_lines
 
 from bandwatch.explain.forecast_selection import Importance, training_map
@@ -44,7 +40,7 @@ from bandwatch.pipeline.replay import open_recording
 
 PLAIN = "cnn-lstm"
 AGAIN = {"45, less 6": (45, 6), "less 6": (151, 6), "45": (45, 0), "45 and own": (45, 0), "own": (15, 0)}
-WHAT = ("learned", "test", "level", "without level", "own")
+WHAT = ("learned", "test", "level", "window level", "without level", "own")
 
 
 def main() -> None:
@@ -54,20 +50,14 @@ def main() -> None:
     parser.add_argument("--columns", nargs="+", default=COLUMNS)
     parser.add_argument("--epochs", type=int, default=70)
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "selected_why.jsonl")
-    parser.add_argument("--same", type=int, metavar="N")
     options = parser.parse_args()
     rows = ForecastRows.read(open_recording(options.data / RECORDING), None)
     for columns in options.columns:
         question = ForecastQuestion(rows, TRAIN, TEST, [slice(*map(int, columns.split(":")))])
-        if options.same:
-            show_same(question, columns, options)
-            continue
         for seed in range(options.seeds):
             asked = {"columns": columns, "seed": seed, "epochs": options.epochs}
             if sum(asked.items() <= each.items() for each in kept_lines(options.keep)) < len(AGAIN) + 2:
                 study(question, asked, options.keep)
-    if options.same:
-        return
     show([each for each in kept_lines(options.keep) if each["epochs"] == options.epochs])
 
 
@@ -93,28 +83,6 @@ def study(question: ForecastQuestion, asked: Line, keep: Path) -> None:
         write(keep, asked | {"model": name, "own": read} | figures(question, made))
 
 
-def show_same(question: ForecastQuestion, columns: str, options: argparse.Namespace) -> None:
-    """RMSE of each test window by seed, and Welch's t-test of every two seeds over these windows."""
-    (outputs,) = question.columns
-    ((stretch),) = question.rows.grid()
-    windows = []
-    for seed in range(options.same):
-        watch = TrainingWatch(
-            options.keep.with_name(f"same-{outputs.start}-{seed}-{options.epochs}.safetensors")
-        )
-        fitted = fit_network(PLAIN, question.problem(outputs), seed, watch, epochs=options.epochs)
-        error = fitted.forecasts(stretch.values, question.origins) - question.truth(outputs)
-        windows.append(np.sqrt(np.square(error, dtype=np.float64).mean(axis=(1, 2))))
-    for one, other in itertools.combinations(range(options.same), 2):
-        test = ttest_ind(windows[one], windows[other], equal_var=False)
-        change = windows[other].mean() / windows[one].mean() - 1
-        print(
-            f"{columns}: seeds {one} and {other}, {len(windows[one])} windows each: {change:+.2%}, "
-            f"t {test.statistic:.2f}, p {test.pvalue:.2g}",
-            flush=True,
-        )
-
-
 def figures(question: ForecastQuestion, fitted: FittedForecaster) -> Line:
     (columns,) = question.columns
     (stretch,) = question.rows.grid()
@@ -128,6 +96,7 @@ def figures(question: ForecastQuestion, fitted: FittedForecaster) -> Line:
         "learned": float(np.sqrt(np.square(known, dtype=np.float64).mean())),
         "test": float(np.sqrt(whole)),
         "level": float(np.square(level).mean() / whole),
+        "window level": float(np.square(error.mean(axis=1, dtype=np.float64)).mean() / whole),
         "without level": float(np.sqrt(np.square(error - level, dtype=np.float64).mean())),
     }
 
@@ -138,15 +107,16 @@ def write(keep: Path, line: Line) -> None:
 
 
 def show(lines: list[Line]) -> None:
-    print("| columns | model | learned rows | test rows | level | without level | own columns read | seeds |")
-    print("|---" * 8 + "|")
+    titles = (
+        "columns | model | training rows | test rows | level | of windows | without level | own read | seeds"
+    )
+    print(f"| {titles} |\n" + "|---" * (titles.count("|") + 1) + "|")
     for columns, name in dict.fromkeys((each["columns"], each["model"]) for each in lines):
         here = {each["seed"]: each for each in lines if (each["columns"], each["model"]) == (columns, name)}
-        learned, test, level, without, own = (np.mean([e[what] for e in here.values()]) for what in WHAT)
-        print(
-            f"| {columns} | {name} | {learned:.3f} | {test:.3f} | {level:.0%} | {without:.3f} | {own:.1f} "
-            f"| {len(here)} |"
-        )
+        means = {what: np.mean([each.get(what, np.nan) for each in here.values()]) for what in WHAT}
+        shares = ("level", "window level")
+        cells = [f"{mean:.0%}" if what in shares else f"{mean:.3g}" for what, mean in means.items()]
+        print(f"| {columns} | {name} | {' | '.join(cells)} | {len(here)} |".replace("nan%", ""))
 
 
 if __name__ == "__main__":
