@@ -172,7 +172,7 @@ def box_figure(lines: Sequence[Line]) -> ReportFigure | None:
                 [e[measure] for e in lines if (e["model"], e["columns"]) == (name, columns)]
                 for columns in sets
             ]
-            fewest += [len(values) for values in boxes]
+            fewest += [len(values) for values in boxes if values]
             arrays |= {
                 f"{measure}_{name}_{columns}".replace(" ", "_").replace(",", ""): np.array(values)
                 for columns, values in zip(sets, boxes, strict=True)
@@ -185,8 +185,9 @@ def box_figure(lines: Sequence[Line]) -> ReportFigure | None:
                 box.set(facecolor=COLOURS[name], label=NAMES[name] if box is made["boxes"][0] else None)
             for line in made["medians"]:
                 line.set_color("black")
-        axes.set_xticks(range(len(sets)), [f"columns {columns}" for columns in sets])
-        axes.set_ylabel(label)
+        axes.set_xticks(range(len(sets)), sets)
+        axes.set_xlim(-0.6, len(sets) - 0.4)
+        axes.set(xlabel="columns", ylabel=label)
         axes.grid(axis="y", alpha=0.3)
     drawn[0].legend(fontsize=8)
     caption = (
