@@ -189,6 +189,29 @@ def show(lines: list[Line], names: list[str], sets: list[str]) -> None:
                 numbers = numbers_of(lines, name, columns)
                 print(f"| {name} | {columns} | {seeds} | {what.upper()} | {test} | {numbers} |")
 
+    show_tried(lines, sets)
+
+
+def show_tried(lines: list[Line], sets: list[str]) -> None:
+    """What the rolling origin saw: means over seeds, no test row among them."""
+    for name in CHOSEN:
+        by_number: dict[str, dict[str, list[float]]] = {}
+        for line in (each for each in lines if each["model"] == name):
+            tried = {(retained, dropped): rmse for retained, dropped, rmse in line["tried"]}
+            best = min((rmse, retained) for (retained, dropped), rmse in tried.items() if not dropped)[1]
+            for (retained, dropped), rmse in tried.items():
+                here = by_number.setdefault(f"{retained}, 0" if not dropped else f"best, {dropped}", {})
+                here.setdefault(line["columns"], []).append(rmse / tried[best, 0] if dropped else rmse)
+        if not by_number:
+            continue
+        print(f"\n{name}: RMSE inside the training rows, in dB; of parts dropped, beside that of none.\n")
+        print(f"| retained, dropped | {' | '.join(sets)} |\n|{'---|' * (1 + len(sets))}")
+        for number in sorted(by_number, key=lambda each: (each[0] == "b", len(each), each)):
+            form = "{:+.1%}" if number[0] == "b" else "{:.3f}"
+            found = [by_number[number].get(columns) for columns in sets]
+            cells = [form.format(np.mean(each) - (number[0] == "b")) if each else "" for each in found]
+            print(f"| {number} | {' | '.join(cells)} |")
+
 
 def welch(plain: np.ndarray, other: np.ndarray) -> str:
     test = ttest_ind(plain, other, equal_var=False)

@@ -159,6 +159,7 @@ def _top(study: ForecastStudy) -> ReportFigure:
         )
         axes.set_yticks(places, [f"{mhz[column]:.6g}" for column in top], fontsize=8)
         axes.invert_yaxis()
+        axes.margins(y=0.01)
         axes.set_title(name)
         axes.tick_params(axis="x", labelsize=8)
         axes.locator_params(axis="x", nbins=4)
