@@ -18,6 +18,7 @@ from .default_description import DefaultDescription
 from .default_experts import Mixture
 from .default_inputs import InputReader
 from .default_tensors import checked_frequencies, checked_mixture, tensors_of_mixture
+from .level_shifts import jump_rows
 
 WEIGHTS_FILE = "default_forecast.safetensors"
 DESCRIPTION_FILE = "default_forecast.yaml"
@@ -50,11 +51,14 @@ class Default:
         """Shape: see `FittedForecaster`."""
         outputs = self.reader.outputs
         said = np.empty((len(origins), 12, outputs.stop - outputs.start), np.float32)
+        first = max(0, int(origins.min(initial=len(values))) - self.needs_rows)
+        values, origins = values[first : int(origins.max(initial=first))], origins - first
+        jumps = jump_rows(values)
         # On a busy machine BLAS threads wait for each other a hundred times longer than the work takes.
         with _blas().limit(limits=1, user_api="blas"):
             for start in range(0, len(origins), CHUNK):
                 some = origins[start : start + CHUNK]
-                change = self.mixture.change(self.reader.read(values, some))  # [m, C, 12]
+                change = self.mixture.change(self.reader.read(values, some, jumps))  # [m, C, 12]
                 said[start : start + CHUNK] = values[some - 1, np.newaxis, outputs] + change.transpose(
                     0, 2, 1
                 )

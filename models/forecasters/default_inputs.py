@@ -12,6 +12,7 @@ from ...pipeline.frames import Float32, Int64
 from ...pipeline.histories import HISTORY_STEPS
 from ..forecast_past import past_rows
 from .forecaster import HORIZON_STEPS
+from .level_shifts import RANGE_ROWS, jump_rows, levelled, spanned
 
 MEANS_ROWS = (3, 6, 16, 24, 48, 96, 192)
 MEDIANS_ROWS = (3, 6, 12, 24)
@@ -47,6 +48,10 @@ class Inputs:
         """Those of some of the origins."""
         return Inputs(self.own[some], self.band[some], self.spread_db[some])
 
+    def put(self, where: NDArray[np.integer] | NDArray[np.bool_], some: Inputs) -> None:
+        """Write those of some origins over what is there."""
+        self.own[where], self.band[where], self.spread_db[where] = some.own, some.band, some.spread_db
+
 
 @dataclass(frozen=True, slots=True)
 class InputReader:
@@ -62,6 +67,11 @@ class InputReader:
 
     @property
     def needs_rows(self) -> int:
+        return self.reads_rows + RANGE_ROWS
+
+    @property
+    def reads_rows(self) -> int:
+        """How many it reads when they are level; what a shift left needs some more."""
         return max(RECENT_ROWS, self.periods * (self.period or 0) + HISTORY_STEPS)
 
     @property
@@ -73,12 +83,32 @@ class InputReader:
         """D of `Inputs.band`, of so many columns F."""
         return columns * (len(BAND_MEANS_ROWS) - 1 + (2 if self.period is not None else 0))
 
-    def read(self, values: Float32, origins: Int64) -> Inputs:
+    def read(self, values: Float32, origins: Int64, jumps: Int64 | None = None) -> Inputs:
         """Shape: values [n, F], origins [m]; the last 24 rows before an origin finite.
 
         Older rows with a NaN are unknown. What is unknown counts as no change from the last value (or, a
-        period ago, as no change then).
+        period ago, as no change then). Rows before a level shift are read as if they were at the new level.
+        `jumps` are `jump_rows` of these values, for who has them.
         """
+        jumps = jump_rows(values) if jumps is None else jumps
+        shifted = spanned(jumps, origins, self.reads_rows)
+        if not shifted.any():
+            return self._read(values, origins)
+        columns = self.outputs.stop - self.outputs.start
+        inputs = Inputs(
+            np.empty((len(origins), columns, self.own_inputs), np.float32),
+            np.empty((len(origins), self.band_inputs(values.shape[1])), np.float32),
+            np.empty((len(origins), columns), np.float32),
+        )
+        if not shifted.all():
+            inputs.put(~shifted, self._read(values, origins[~shifted]))
+        which = np.flatnonzero(shifted)
+        for some, windows in levelled(values, origins[shifted], jumps, self.reads_rows):
+            ends = windows.shape[1] * np.arange(1, len(windows) + 1)
+            inputs.put(which[some], self._read(windows.reshape(-1, values.shape[1]), ends))
+        return inputs
+
+    def _read(self, values: Float32, origins: Int64) -> Inputs:
         past = past_rows(values, origins, RECENT_ROWS)  # [m, 192, F]
         last = past[:, -1:]
         change, known = _change(past, last)

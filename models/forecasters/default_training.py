@@ -12,6 +12,7 @@ from .default import Default
 from .default_experts import ExpertFitting
 from .default_inputs import InputReader, Inputs
 from .default_mix import MixTrial
+from .level_shifts import jump_rows
 from .period import find_period
 
 MOST_SAMPLES = 400_000
@@ -73,7 +74,9 @@ def train_default(problem: ForecastProblem, seed: int, watch: TrainingWatch) -> 
 
 def _read(reader: InputReader, values: Float32, origins: Int64) -> Inputs:
     """All origins' inputs, a chunk at a time."""
-    parts = [reader.read(values, origins[start : start + CHUNK]) for start in range(0, len(origins), CHUNK)]
+    jumps = jump_rows(values)
+    starts = range(0, len(origins), CHUNK)
+    parts = [reader.read(values, origins[start : start + CHUNK], jumps) for start in starts]
     return Inputs(
         np.concatenate([part.own for part in parts]),
         np.concatenate([part.band for part in parts]),
