@@ -12,12 +12,13 @@ from ..forecast_past import past_rows
 
 RANGE_ROWS = 48
 LEAST_RANGE_ROWS = 24
-OUTSIDE_RANGES = 0.25
-LEAST_COLUMNS = 0.4
+OUTSIDE_RANGES = 0.15
+LEAST_COLUMNS = 0.35
 HELD_ROWS = 8
 LEAST_HELD = 0.7
-ALONE_RANGES = 1.0  # one row alone must lie so far outside: two would tell a burst from a new level
-LEVEL_ROWS = 24
+LEAST_STILL = 0.25
+ALONE_RANGES = 1.0  # one row alone must lie so far outside: of it nobody knows whether it stays
+LEVEL_ROWS = 12
 USUAL_LEVELS = (0.1, 0.9)
 MOST_VALUES = 2**22  # of windows that are put level at once
 
@@ -25,7 +26,7 @@ MOST_VALUES = 2**22  # of windows that are put level at once
 def jump_rows(values: Float32) -> Int64:
     """Rows at which a shift may have begun: most columns leave what they were in the 48 rows before.
 
-    So it is where at least 0.4 of the columns lie outside the range of these rows, by more than a quarter of
+    So it is where at least 0.35 of the columns lie outside the range of these rows, by more than 0.15 of
     that range; at least 24 of the 48 known (finite throughout). Each is told by the row and the 48 before.
 
     Shape: values [n, F] -> [jumps], ascending.
@@ -78,32 +79,37 @@ def levelled(values: Float32, origins: Int64, jumps: Int64, rows: int) -> Iterat
         windows = past_rows(values, origins[some], reach)  # a copy
         for window, origin in zip(windows, origins[some].tolist(), strict=True):
             inside = jumps[(jumps > origin - rows) & (jumps < origin)]
-            _put_level(window, (inside - (origin - reach)).tolist())
+            for jump in reversed(inside.tolist()):  # the newest first: what is judged is level with it
+                _put_level(window, jump - (origin - reach))
         yield some, windows
 
 
-def _put_level(window: Float32, jumps: list[int]) -> None:
-    """Add to the rows before each shift what it changed, oldest first, in place. Shape: [R, F].
+def _put_level(window: Float32, jump: int) -> None:
+    """Add to the rows before a jump what it changed, in place, if it is a shift. Shape: [R, F].
 
-    A jump is a shift where at least 0.4 of the columns stayed outside their range: in 0.7 of the first eight
-    rows, or as many as there are. The change is that of the median, of 24 rows to 24; of a column that was
-    not among them only where its median left the middle 80 % of those rows.
+    It is one where at least 0.35 of the columns stayed outside their range: in 0.7 of the first eight rows,
+    or as many as there are; and a quarter of these columns by the median of the newest eight, too: what came
+    back was a burst. The change is that of the median, of twelve rows to twelve; of the other columns only
+    where their median left the middle 80 % of those before.
     """
-    for jump in jumps:
-        new, old = (
-            part[_known(part)]
-            for part in (window[jump : jump + LEVEL_ROWS], window[max(0, jump - RANGE_ROWS) : jump])
-        )
-        first, high, low = new[:HELD_ROWS], old.max(axis=0), old.min(axis=0)
-        beyond = (ALONE_RANGES if len(new) == 1 else OUTSIDE_RANGES) * (high - low)
-        held = [(first > high + beyond).mean(axis=0), (first < low - beyond).mean(axis=0)]
-        moved = np.asarray(np.maximum(*held) >= LEAST_HELD)
-        if moved.mean() < LEAST_COLUMNS:
-            continue
-        before, level = old[-LEVEL_ROWS:], np.median(new, axis=0)
-        least, most = np.quantile(before, USUAL_LEVELS, axis=0)
-        moved |= (level < least) | (level > most)
-        window[:jump] += np.where(moved, level - np.median(before, axis=0), 0).astype(np.float32)
+    new, old = (
+        part[_known(part)]
+        for part in (window[jump : jump + LEVEL_ROWS], window[max(0, jump - RANGE_ROWS) : jump])
+    )
+    first, high, low = new[:HELD_ROWS], old.max(axis=0), old.min(axis=0)
+    beyond = (ALONE_RANGES if len(new) == 1 else OUTSIDE_RANGES) * (high - low)
+    above = np.asarray((first > high + beyond).mean(axis=0) >= LEAST_HELD)
+    below = np.asarray((first < low - beyond).mean(axis=0) >= LEAST_HELD)
+    moved = above | below
+    if moved.mean() < LEAST_COLUMNS:
+        return
+    newest = np.median(window[max(jump, len(window) - HELD_ROWS) :], axis=0)
+    if ((above & (newest > high)) | (below & (newest < low))).sum() < LEAST_STILL * moved.sum():
+        return
+    before, level = old[-LEVEL_ROWS:], np.median(new, axis=0)
+    least, most = np.quantile(before, USUAL_LEVELS, axis=0)
+    moved |= (level < least) | (level > most)
+    window[:jump] += np.where(moved, level - np.median(before, axis=0), 0).astype(np.float32)
 
 
 def _known(values: Float32) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Ridge on all frequencies, off line: how every column came to its last value, one linear map to every output."""
+"""Ridge on all frequencies, off line: how every column came to its last value, one map to every output."""
 
 from __future__ import annotations
 

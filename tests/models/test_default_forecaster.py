@@ -169,7 +169,7 @@ def test_arrays_that_do_not_fit_are_refused_in_one_line(
     ("changes", "said"),
     [
         ({"kind": "cnn-lstm"}, r"kind is 'cnn-lstm', must be 'default'"),
-        ({"version": 2}, r"version is 2, must be 1"),
+        ({"version": 1}, r"version is 1, must be 2"),
         ({"unit": "furlong"}, r"unit is 'furlong', must be one of "),
         ({"step_s": -1}, r"step_s is -1, must be a finite number above 0"),
         ({"period": 12}, r"period is 12, must be null or 13 to 4096"),
