@@ -12,12 +12,12 @@ from ..forecast_past import past_rows
 
 RANGE_ROWS = 48
 LEAST_RANGE_ROWS = 24
-OUTSIDE_RANGES = 0.15
+OUTSIDE_RANGES = 0.3
 LEAST_COLUMNS = 0.35
 HELD_ROWS = 8
 LEAST_HELD = 0.7
 LEAST_STILL = 0.25
-ALONE_RANGES = 1.0  # one row alone must lie so far outside: of it nobody knows whether it stays
+ALONE_RANGES = 3.0  # one row alone must lie so far outside: of it nobody knows whether it stays
 LEVEL_ROWS = 12
 USUAL_LEVELS = (0.1, 0.9)
 MOST_VALUES = 2**22  # of windows that are put level at once
@@ -26,7 +26,7 @@ MOST_VALUES = 2**22  # of windows that are put level at once
 def jump_rows(values: Float32) -> Int64:
     """Rows at which a shift may have begun: most columns leave what they were in the 48 rows before.
 
-    So it is where at least 0.35 of the columns lie outside the range of these rows, by more than 0.15 of
+    So it is where at least 0.35 of the columns lie outside the range of these rows, by more than 0.3 of
     that range; at least 24 of the 48 known (finite throughout). Each is told by the row and the 48 before.
 
     Shape: values [n, F] -> [jumps], ascending.

@@ -145,7 +145,7 @@ def test_jumps_are_found_as_a_plain_loop_finds_them(rows_known: int) -> None:
         old = values[max(0, row - 48) : row][known[max(0, row - 48) : row]]
         if len(old) >= 24:
             high, low = old.max(axis=0), old.min(axis=0)
-            more = 0.15 * (high - low)
+            more = 0.3 * (high - low)
             if ((values[row] > high + more) | (values[row] < low - more)).mean() >= 0.35:
                 jumps.append(row)
     assert jumps or rows_known < 150
