@@ -22,7 +22,6 @@ from ..models.forecasters.default_inputs import (
     MEDIANS_ROWS,
     NEIGHBOURS,
     QUANTILES,
-    RECENT_ROWS,
     SEASON_ROWS,
     InputReader,
 )
@@ -43,7 +42,7 @@ class DefaultTwin(nn.Module):
     def __init__(self, forecaster: Default) -> None:
         super().__init__()
         self._reader = reader = forecaster.reader
-        self.rows = max(RECENT_ROWS, reader.periods * (reader.period or 0) + HISTORY_STEPS)
+        self.rows = reader.reads_rows
         self.frequencies = forecaster.frequencies_hz.size
         mixture = forecaster.mixture
         self._own = _tensor(mixture.own)
