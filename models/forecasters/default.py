@@ -71,7 +71,7 @@ class Default:
         arrays = tensors_of_mixture(self.mixture) | {"frequencies_hz": self.frequencies_hz}
         write_tensors(folder / WEIGHTS_FILE, arrays)
         DefaultDescription(
-            self.unit, self.step_s, self.reader.outputs, self.reader.period, self.figures
+            self.unit, self.step_s, self.reader.outputs, self.reader.period, self.reader.level, self.figures
         ).write(folder / DESCRIPTION_FILE)
 
     @classmethod
@@ -82,7 +82,7 @@ class Default:
         description = DefaultDescription.read(folder / DESCRIPTION_FILE)
         arrays = read_arrays(path)
         frequencies_hz = checked_frequencies(str(path), arrays, description.outputs)
-        reader = InputReader(description.outputs, description.period)
+        reader = InputReader(description.outputs, description.period, description.level)
         return cls(
             frequencies_hz=frequencies_hz,
             unit=description.unit,

@@ -23,12 +23,15 @@ _FIXED = {"kind": "default", "version": 2, "history_steps": HISTORY_STEPS, "hori
 
 @dataclass(frozen=True, slots=True)
 class DefaultDescription:
-    """`outputs` are columns of the inputs, half-open; `period` is in steps, None where there is none."""
+    """`outputs` are columns of the inputs, half-open; `period` is in steps, None where there is none.
+
+    `level` is whether rows before a level shift are put level."""
 
     unit: PowerUnit
     step_s: float
     outputs: slice
     period: int | None
+    level: bool
     figures: Mapping[str, Any]
 
     def write(self, path: Path) -> None:
@@ -38,6 +41,7 @@ class DefaultDescription:
             "step_s": self.step_s,
             "outputs": [self.outputs.start, self.outputs.stop],
             "period": self.period,
+            "level": self.level,
             "training": dict(self.figures),
         }
         write_atomically(path, yaml.safe_dump(fields, sort_keys=False, width=110).encode())
@@ -51,8 +55,11 @@ class DefaultDescription:
         if period is not None and not (_is_whole(period) and HORIZON_STEPS < period <= MOST_PERIOD_ROWS):
             limits = f"{HORIZON_STEPS + 1} to {MOST_PERIOD_ROWS}"
             raise BadInput(f"{path}: period is {period!r:.80}, must be null or {limits}")
-        training = map_of(path, "training", fields)
-        return cls(unit, step_s, _outputs(path, fields.get("outputs")), period, training)
+        level = fields.get("level")
+        if not isinstance(level, bool):
+            raise BadInput(f"{path}: level is {level!r:.80}, must be true or false")
+        training, outputs = map_of(path, "training", fields), _outputs(path, fields.get("outputs"))
+        return cls(unit, step_s, outputs, period, level, training)
 
 
 def _outputs(path: Path, pair: Any) -> slice:

@@ -55,10 +55,14 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class InputReader:
-    """Reads them from past rows, for the columns `outputs` of F, with or without a period in rows."""
+    """Reads them from past rows, for the columns `outputs` of F, with or without a period in rows.
+
+    `level` is whether rows before a level shift are put level.
+    """
 
     outputs: slice
     period: int | None
+    level: bool = True
 
     @property
     def periods(self) -> int:
@@ -91,7 +95,7 @@ class InputReader:
         `jumps` are `jump_rows` of these values, for who has them.
         """
         jumps = jump_rows(values) if jumps is None else jumps
-        shifted = spanned(jumps, origins, self.reads_rows)
+        shifted = spanned(jumps, origins, self.reads_rows) & self.level
         if not shifted.any():
             return self._read(values, origins)
         columns = self.outputs.stop - self.outputs.start

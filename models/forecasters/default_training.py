@@ -12,7 +12,7 @@ from .default import Default
 from .default_experts import ExpertFitting
 from .default_inputs import InputReader, Inputs
 from .default_mix import MixTrial
-from .level_shifts import jump_rows
+from .level_shifts import are_bursts, jump_rows
 from .period import find_period
 
 MOST_SAMPLES = 400_000
@@ -27,7 +27,8 @@ def train_default(problem: ForecastProblem, seed: int, watch: TrainingWatch) -> 
     """
     table, outputs = problem.table, problem.outputs
     values, _ = training_rows(table)
-    reader = InputReader(outputs, find_period(values, table.step_s))
+    level = not are_bursts(values, jump_rows(values))
+    reader = InputReader(outputs, find_period(values, table.step_s), level)
     values, origins = training_rows(table, reader.needs_rows)
     origins = thinned(origins, MOST_SAMPLES // (outputs.stop - outputs.start))
     inputs = _read(reader, values, origins)

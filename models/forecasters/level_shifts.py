@@ -112,6 +112,23 @@ def _put_level(window: Float32, jump: int) -> None:
     window[:jump] += np.where(moved, level - np.median(before, axis=0), 0).astype(np.float32)
 
 
+def are_bursts(values: Float32, jumps: Int64) -> bool:
+    """Whether what looks like a shift after eight rows is over 48 later, too often to believe in any.
+
+    Three times at least, and once in 1,000 rows. Shape: values [n, F], `jump_rows` of them [jumps].
+    """
+    over = 0
+    for jump in jumps[jumps >= RANGE_ROWS].tolist():
+        told = []
+        for rows in (HELD_ROWS, HELD_ROWS + RANGE_ROWS):
+            before = values[jump - RANGE_ROWS : jump + rows]
+            window = before.copy()
+            _put_level(window, RANGE_ROWS)
+            told.append(not np.array_equal(window, before, equal_nan=True))
+        over += told == [True, False]
+    return over >= max(3, len(values) / 1000)
+
+
 def _known(values: Float32) -> NDArray[np.bool_]:
     """Rows [n] that are finite throughout."""
     return np.asarray(np.isfinite(values).all(axis=1))

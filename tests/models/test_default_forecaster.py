@@ -170,6 +170,7 @@ def test_arrays_that_do_not_fit_are_refused_in_one_line(
     [
         ({"kind": "cnn-lstm"}, r"kind is 'cnn-lstm', must be 'default'"),
         ({"version": 1}, r"version is 1, must be 2"),
+        ({"level": 1}, r"level is 1, must be true or false"),
         ({"unit": "furlong"}, r"unit is 'furlong', must be one of "),
         ({"step_s": -1}, r"step_s is -1, must be a finite number above 0"),
         ({"period": 12}, r"period is 12, must be null or 13 to 4096"),

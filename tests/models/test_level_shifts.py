@@ -10,7 +10,7 @@ import pytest
 from bandwatch.models.forecast_models import TRAINERS
 from bandwatch.models.forecast_past import past_rows
 from bandwatch.models.forecast_problem import FittedForecaster, ForecastProblem, TrainingWatch
-from bandwatch.models.forecasters.level_shifts import jump_rows, level_past
+from bandwatch.models.forecasters.level_shifts import are_bursts, jump_rows, level_past
 from bandwatch.models.step_table import StepTable, gather_steps
 from bandwatch.pipeline.replay import open_recording
 from bandwatch.tests.recorded import real
@@ -123,6 +123,7 @@ def test_traffic_that_comes_and_goes_is_seldom_taken_for_a_shift() -> None:
     origins = np.arange(200, 2929, 7)
     changed = (level_past(values, origins, 24) != past_rows(values, origins, 24)).any(axis=(1, 2))
     assert changed.mean() < 0.1
+    assert are_bursts(values, jump_rows(values))  # and in a fit of this band no row is changed
 
 
 def test_the_real_shift_of_madrid_is_found_and_nothing_else_before_row_1000() -> None:
@@ -132,6 +133,7 @@ def test_the_real_shift_of_madrid_is_found_and_nothing_else_before_row_1000() ->
     found = origins[changed]
     assert set(found.tolist()) <= set(range(519, 519 + 24))
     assert len(found) > 16
+    assert not are_bursts(table.values, jump_rows(table.values))
 
 
 @pytest.mark.parametrize("rows_known", [10, 25, 47, 48, 49, 60, 300])
