@@ -8,7 +8,6 @@ two have different units and say different things; a map is of one of them, and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +27,6 @@ from .published_map import GRAD_CAM, LEAST_WINDOWS, MOST_WINDOWS, OCCLUSION
 MOST_BLOCKS = 128
 MOST_APART = 2880
 MAPPED_AT_ONCE = 256
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +65,6 @@ def occlusion_of(
     *,
     columns_apart: bool = False,
     most_windows: int = MOST_WINDOWS,
-    on_window: Progress = lambda _done, _of: None,
 ) -> ForecastMap | None:
     """Of the rows of the last `hours`; older ones of the table are what the forecaster reads beside them.
 
@@ -93,7 +89,7 @@ def occlusion_of(
         fill.astype(np.float32),
         columns_apart,
     )
-    found = hide(asked, MOST_BLOCKS, lambda done: on_window(done, len(firsts)))
+    found = hide(asked, MOST_BLOCKS)
     return _map(
         forecaster.name,
         OCCLUSION,
@@ -107,13 +103,7 @@ def occlusion_of(
     )
 
 
-def grad_cam_of(
-    network: CnnLstm,
-    table: StepTable,
-    hours: float,
-    *,
-    on_window: Progress = lambda _done, _of: None,
-) -> ForecastMap | None:
+def grad_cam_of(network: CnnLstm, table: StepTable, hours: float) -> ForecastMap | None:
     """As `occlusion_of`, of every window of a bundle's network. BadInput where the rows are not its own."""
     import torch
 
@@ -140,7 +130,6 @@ def grad_cam_of(
         steps += maps.sum(axis=(0, 2), dtype=np.float64)
         for window, first in zip(maps, some - rows.start, strict=True):
             whole.add(window, int(first))
-        on_window(start + len(some), len(firsts))
     end = whole.end
     found = np.full(recent.values.shape, np.nan, np.float32)
     found[:end] = whole.values[len(found) - end :]

@@ -6,7 +6,7 @@ third paper's global map I(t, f) can be made of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +51,11 @@ class Hidden:
     maps: Float32
 
 
-def hide(asked: HiddenFrom, most_blocks: int, on_window: Callable[[int], None] = lambda _: None) -> Hidden:
+def hide(asked: HiddenFrom, most_blocks: int) -> Hidden:
     """Hide every step, and every frequency or block of neighbouring ones, of at most `most_blocks`.
 
     Where columns stand apart, hiding a step tells of each single value. Elsewhere a step's part is shared
-    out as hiding the blocks moves that window's forecast. `on_window` hears how many windows are done.
+    out as hiding the blocks moves that window's forecast.
     """
     windows, frequencies = len(asked.origins), asked.values.shape[1]
     maps = np.empty((windows, HISTORY_STEPS, frequencies), np.float32)
@@ -73,7 +73,6 @@ def hide(asked: HiddenFrom, most_blocks: int, on_window: Callable[[int], None] =
         else:
             steps, columns[part] = _hide_in_turn(asked, cut, as_it_is, blocks)
             maps[part] = steps[:, :, np.newaxis] * _shares(columns[part])[:, np.newaxis]
-        on_window(part.stop)
     return Hidden(maps.sum(axis=2), columns, maps)
 
 
