@@ -28,15 +28,16 @@ def draw_forecast_map(found: ForecastMap, words: MapWords) -> Figure:
     figure = Figure(figsize=(12, 7.6), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(_title(found), fontsize=12, x=0.01, ha="left", fontweight="bold")
-    panels = figure.subplots(2, 2, width_ratios=(5, 1.25), squeeze=False)
+    panels = figure.subplots(2, 2, width_ratios=(5, 1.4), squeeze=False)
     (heard, back), (mapped, importance) = panels
-    edges_ns, pixel = _time_pixels(found)
     unit = found.table.unit
     low, high = _limits(found.table.values)
     missing = max(0.0, _NARROWEST_DB - (high - low)) / 2
+    edges_ns, pixel = _time_pixels(found, 1)
     _heat(figure, heard, found, _means(found.table.values, pixel, len(edges_ns) - 1), edges_ns, "viridis",
           (low - missing, high + missing), unit)  # fmt: skip
     heard.set_title("what was heard", loc="left", fontsize=10)
+    edges_ns, pixel = _time_pixels(found, _rows_a_window(found))
     counted = _means(found.map, pixel, len(edges_ns) - 1)
     usual = float(np.nanmean(found.map)) if np.isfinite(found.map).any() else 0.0
     label = f"{'evidence' if found.measure == GRAD_CAM else 'forecasts move'}, 1 = mean"
@@ -68,7 +69,7 @@ def _by_step(axes: Axes, found: ForecastMap) -> None:
     whole = float(found.by_step.sum())
     axes.bar(np.arange(-HISTORY_STEPS, 0), found.by_step / (whole or 1) * 100, color=_BLUE, width=0.8)
     axes.set_title("rows of the past", loc="left", fontsize=10)
-    axes.set(xlabel="rows before the forecast", ylabel="% of what all rows count")
+    axes.set(xlabel="rows before the forecast", ylabel="% of what all count")
 
 
 def _by_frequency(axes: Axes, found: ForecastMap, words: MapWords) -> None:
@@ -81,8 +82,8 @@ def _by_frequency(axes: Axes, found: ForecastMap, words: MapWords) -> None:
     axes.set_ylim(edges.min(), edges.max())
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
     most = f"most: {words.ranges[0].said}" if words.ranges else "frequencies"
-    axes.set_title(most, loc="left", fontsize=9)
-    axes.set(xlabel="% of what all frequencies count")
+    axes.set_title(most, loc="left", fontsize=8.5)
+    axes.set(xlabel="% of what all count")
 
 
 def _heat(
@@ -118,23 +119,24 @@ def _heat(
         axes.set_xlabel("time, UTC")
 
 
-def _time_pixels(found: ForecastMap) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Edges of at most 600 equal stretches of time, and in which of them each row is.
-
-    As long as to hold a row of which the map tells, where windows are far apart.
-    """
+def _time_pixels(found: ForecastMap, least_rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Edges of at most 600 equal stretches of time, of so many steps or more; in which each row is."""
     ends_ns = found.table.end_ns
     step_ns = round(found.table.step_s * NS_PER_S)
     begin_ns = int(ends_ns[0]) - step_ns
     steps = max(1, round((int(ends_ns[-1]) - begin_ns) / step_ns))
-    told = np.flatnonzero(np.isfinite(found.map).any(axis=1))
-    apart = int(np.diff(told).max(initial=1)) if found.windows < len(ends_ns) // HISTORY_STEPS else 1
-    every = max(1, -(-steps // MOST_PIXELS), apart)
+    every = max(1, -(-steps // MOST_PIXELS), least_rows)
     pixels = -(-steps // every)
     edges_ns = begin_ns + np.arange(pixels + 1, dtype=np.int64) * every * step_ns
     middle_ns = ends_ns - step_ns // 2
     pixel = np.clip((middle_ns - begin_ns) // (every * step_ns), 0, pixels - 1)
     return edges_ns, pixel.astype(np.int64)
+
+
+def _rows_a_window(found: ForecastMap) -> int:
+    """How far windows are apart, where they leave rows between them; 1 where they cover all."""
+    apart = len(found.map) // found.windows
+    return apart if apart >= HISTORY_STEPS else 1
 
 
 def _means(values: Float32, pixel: NDArray[np.int64], pixels: int) -> Float32:
