@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..models.forecast_past import past_rows
 from ..models.forecasters.default import Default
 from ..models.forecasters.level_shifts import level_past
 from ..pipeline.errors import BadInput
@@ -154,7 +155,10 @@ def _evenly(background: Int64, most: int) -> Int64:
 def _pasts(
     twin: DefaultTwin, values: Float32, origins: Int64
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Before each origin, put level, 0 in rows that are not known; which are. Shape: [m, R, F], [m, R]."""
+    """Before each origin, put level where the forecaster does so, 0 in rows that are not known; which are.
+
+    Shape: [m, R, F], [m, R].
+    """
     if values.ndim != 2 or values.shape[1] != twin.frequencies:
         raise BadInput(f"values of shape {list(values.shape)}, needs [n, {twin.frequencies}]")
     if origins.min() < HISTORY_STEPS or origins.max() > len(values):
@@ -162,7 +166,8 @@ def _pasts(
             f"origins {origins.min()} to {origins.max()} of {len(values)} rows, "
             f"needs {HISTORY_STEPS} to {len(values)}"
         )
-    past = level_past(values, origins, twin.rows).astype(np.float64)
+    read = level_past if twin.puts_level else past_rows
+    past = read(values, origins, twin.rows).astype(np.float64)
     known = np.asarray(np.isfinite(past).all(axis=2))
     whole = known[:, -HISTORY_STEPS:].all(axis=1)
     if not whole.all():

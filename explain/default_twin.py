@@ -33,7 +33,8 @@ class DefaultTwin(nn.Module):
     """What a fitted default forecaster says, of whole pasts.
 
     Medians and quantiles are one of the values, or a mean of two, so their slopes are 1 or shared out; where
-    values are equal one of them has it all. Beyond the curves' limit of 4 deviations the slope is 0.
+    values are equal one of them has it all. Beyond the curves' limit of 4 deviations the slope is 0. Rows
+    before a level shift are the caller's to put level, where `puts_level`.
 
     Shape: past [n, rows, F] in dB, which rows are known [n, rows] -> [n, 12, outputs] in dB. The
     last 24 rows have to be known; what stands in rows that are not, does not matter and has slope 0.
@@ -43,6 +44,7 @@ class DefaultTwin(nn.Module):
         super().__init__()
         self._reader = reader = forecaster.reader
         self.rows = reader.reads_rows
+        self.puts_level = reader.level
         self.frequencies = forecaster.frequencies_hz.size
         mixture = forecaster.mixture
         self._own = _tensor(mixture.own)

@@ -1,5 +1,7 @@
 """The default's map: its slopes are those that finite differences find, and what it says adds up."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -98,6 +100,19 @@ def test_a_map_adds_up_to_how_far_the_forecast_is_from_the_baselines(
     assert sums == pytest.approx(away, abs=0.05 * float(np.abs(away).max()))
     alone = default_map(fitted, values, origins[1:2], background=background, samples=64)
     assert alone == pytest.approx(found.maps[1:2], abs=1e-6)
+
+
+@pytest.mark.parametrize("level", [True, False])
+def test_a_level_shift_is_mapped_as_the_forecaster_reads_it(
+    fitted: Default, values: np.ndarray, *, level: bool
+) -> None:
+    asked = replace(fitted, reader=replace(fitted.reader, level=level))
+    shifted = values.copy()
+    shifted[600:] += 25
+    origins, background = np.array([612, 640]), np.arange(200, 300)
+    found = default_attributions(asked, shifted, origins, background=background, samples=8)
+    said = asked.forecasts(shifted, origins).mean(axis=(1, 2))
+    assert found.away == pytest.approx(said - asked.forecasts(shifted, background).mean(), abs=1e-3)
 
 
 def test_the_forecaster_is_as_it_was(fitted: Default, values: np.ndarray) -> None:
