@@ -57,10 +57,10 @@ class ForecastWork:
         return WorkPlace(self.folder / f"{model}-seed{seed}-{sha.hexdigest()[:16]}")
 
     @contextmanager
-    def for_one_run(self) -> Iterator[None]:
+    def for_one_run(self, limit: str = "one at a time") -> Iterator[None]:
         """The folder is this run's alone, and goes with all that is in it unless the run fails.
 
-        BadInput where it is another run's.
+        BadInput where it is another run's, with what the command has for a `limit`.
         """
         try:
             handle = os.open(self.folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -70,9 +70,7 @@ class ForecastWork:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise BadInput(
-                    f"{self.folder}: another run is at work there; limit: one, or all with one --work DIR"
-                ) from None
+                raise BadInput(f"{self.folder}: another run is at work there; limit: {limit}") from None
             yield
             shutil.rmtree(self.folder, ignore_errors=True)
         finally:

@@ -99,7 +99,7 @@ def evaluate_forecast_command(
         )
         check_question(question, chosen)
     kept = ForecastWork(work or json_path.with_name(f"{json_path.name}.work"))
-    with kept.for_one_run() if work is None else nullcontext():
+    with kept.for_one_run("one, or all with one --work DIR") if work is None else nullcontext():
         with progress_bars() as progress:
             whole = progress.add_task("trainings", total=trainings(question, chosen, seeds))
             epochs = progress.add_task("", total=None)

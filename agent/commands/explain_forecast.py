@@ -41,8 +41,8 @@ def explain_forecast_command(
         typer.Option(
             metavar="LIST|all",
             help="Names with commas. The first network with a convolution is explained; the default and the "
-            "baselines are always beside. Of gc-cnn-lstm and shap-cnn-lstm, which train 30 networks each and "
-            "are not in all, the report says what they chose.",
+            "baselines are always beside. Of gc-cnn-lstm and shap-cnn-lstm, which train 30 networks each, "
+            "two thirds of the time that all takes, the report says what they chose.",
         ),
     ] = "cnn-lstm",
     epochs: Annotated[

@@ -105,7 +105,7 @@ def test_two_runs_into_one_folder_do_not_mix(bandwatch, tmp_path, band):
     with ForecastWork(tmp_path / "why.work").for_one_run():
         code, _, errors = bandwatch("explain", "forecast", "--data", band, "--out", out, "--epochs", 1)
     assert code == 2
-    assert "why.work: another run is at work there" in errors
+    assert "why.work: another run is at work there; limit: one at a time" in errors
     assert not out.exists()
 
 
