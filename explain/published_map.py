@@ -72,7 +72,7 @@ def read_map(published: Path) -> PublishedMap:
             ),
             sentence=" ".join(str(facts["words"][name]) for name in ("frequencies", "back", "hours")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{path}: not a forecast map: {error!r}") from None
 
 

@@ -197,6 +197,7 @@ def test_a_map_is_published_whole_and_read_again_and_damage_is_told_in_a_line(tm
         ("{", "cannot be read"),
         ("[]", "not a forecast map of version 1"),
         (facts.replace('"windows": 37', '"windows": "many"'), "not a forecast map: ValueError"),
+        (facts.replace('"windows": 37', '"windows": 1e999'), "not a forecast map: OverflowError"),
         (facts.replace('"version": 1', '"version": 2'), "not a forecast map of version 1"),
     ):
         (published / "explanation.json").write_text(text)
