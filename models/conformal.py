@@ -34,8 +34,9 @@ class Conformal:
     bound is not met the share of misses on a side tends to the allowed one.
 
     After a shock (a level shift) all twelve forecasts that were made before it miss, in twelve steps: one
-    event. While those made since hold, spread and distribution do not learn from these misses, at most
-    once in 24 steps; the widths do.
+    event; and of one row alone no forecaster knows whether it stays, so the one made after it may miss, too.
+    While those made later hold, spread and distribution do not learn from these misses, at most once in 24
+    steps; the widths do.
 
     Only what `observe` was given is used. A horizon has no interval (NaN) until `minimum` steps have
     proven forecasts at it.
@@ -50,6 +51,7 @@ class Conformal:
         if minimum < 1:
             raise ValueError(f"minimum is {minimum}, must be at least 1")
         self._horizon = horizon
+        self._shocks_apart = max(SHOCKS_APART, horizon + 1)
         self._minimum = minimum
         self._missed = (1 - coverage) / 2  # on each side
         self.reset()
@@ -64,7 +66,7 @@ class Conformal:
         self._steps = np.zeros(self._horizon, np.int64)
         self._pool = np.zeros((self._horizon, CELLS))
         self._log_widths = np.zeros((2, self._horizon, frequencies))  # below, above
-        self._since_shock = SHOCKS_APART
+        self._since_shock = self._shocks_apart
         self._settle()
 
     def spread(self, frequencies: int) -> Float32:
@@ -125,24 +127,32 @@ class Conformal:
         self._steps += known.any(axis=1)
 
     def _stale(self, scores: Floats, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Horizons [H] whose forecast was made before a shock that those made since have got over.
+        """Horizons [H] whose forecast was made before a shock that those made later have got over.
 
-        A shock: at horizon 1, most frequencies are further out than twice their interval's end.
+        A shock: at horizon 1, most frequencies are further out than twice their interval's end. The forecast
+        made right after it goes with those made before where most frequencies miss it, too: of one row nobody
+        can tell whether it stays. Horizon 1 is never forgiven.
         """
-        rows = np.arange(self._horizon)
+        rows = np.arange(self._horizon)[:, np.newaxis]
         low, high = self._ends()
-        fresh = known & (rows <= self._since_shock)[:, np.newaxis]  # made since the last shock
-        self._since_shock = min(self._since_shock + 1, SHOCKS_APART)
-        if self._since_shock < self._horizon:
-            if _most(fresh, (scores < low) | (scores > high)):
-                self._since_shock = self._horizon  # not got over: what misses now is to be learned from
-        elif self._since_shock == SHOCKS_APART and self._steps[0] >= self._minimum:
-            nearest = known & (rows == 0)[:, np.newaxis]
-            if _most(nearest, (scores < SHOCK_WIDTHS * low) | (scores > SHOCK_WIDTHS * high)):
-                self._since_shock = 0
-        if self._since_shock >= self._horizon:
+        outside = (scores < low) | (scores > high)
+        first = self._since_shock  # row of the forecast made right after the shock
+        self._since_shock = min(self._since_shock + 1, self._shocks_apart)
+        if first < self._horizon:
+            if _most(known & (rows < first), outside):  # made later
+                self._since_shock = self._horizon + 1  # not got over: what misses now is to be learned from
+        elif (
+            self._since_shock == self._shocks_apart
+            and self._steps[0] >= self._minimum
+            and _most(known & (rows == 0), (scores < SHOCK_WIDTHS * low) | (scores > SHOCK_WIDTHS * high))
+        ):
+            self._since_shock = 0
+        if self._since_shock > self._horizon:
             return np.zeros(self._horizon, np.bool_)
-        return rows >= max(1, self._since_shock)
+        before = self._since_shock
+        if before and _most(known & (rows == first), outside):
+            before = first
+        return rows[:, 0] >= max(1, before)
 
     def _move(self, scores: Floats, known: NDArray[np.bool_]) -> None:
         ready = known & (self._steps >= self._minimum)[:, np.newaxis]
@@ -204,7 +214,7 @@ class Conformal:
         steps = kept.array("steps", np.int64, (self._horizon,))
         if (steps < 0).any():
             raise kept.refuse("steps", "numbers of 0 or more")
-        since_shock = kept.integer("since_shock", least=0, most=SHOCKS_APART)
+        since_shock = kept.integer("since_shock", least=0, most=self._shocks_apart)
         pool = kept.array("pool", np.float64, self._pool.shape)
         if not (np.isfinite(pool) & (pool >= 0)).all():
             raise kept.refuse("pool", "finite numbers of 0 or more")

@@ -88,8 +88,14 @@ def test_it_follows_errors_that_grow_within_24_steps_and_those_that_shrink_later
 
 
 @pytest.mark.parametrize("shift_db", [6.0, -20.0])
-def test_forecasts_made_after_a_level_shift_are_covered_within_24_steps(shift_db: float) -> None:
-    """Repeat-last on a slow band: what was forecast before the shift misses, what is after does not."""
+@pytest.mark.parametrize("believed_after", [1, 2])
+def test_forecasts_made_after_a_level_shift_are_covered_within_24_steps(
+    shift_db: float, believed_after: int
+) -> None:
+    """Repeat-last on a slow band: what was forecast before the shift misses, what is after does not.
+
+    Or what is after its second row: one row may be a burst, and then the old level is expected back.
+    """
     random = np.random.default_rng(5)
     series = np.zeros((300, FREQUENCIES), np.float32)
     for row in range(1, 300):
@@ -99,6 +105,8 @@ def test_forecasts_made_after_a_level_shift_are_covered_within_24_steps(shift_db
     ends: list[tuple[np.ndarray, np.ndarray]] = []
     for row in range(1, 300):  # forecasts are made after row - 1
         repeated = np.repeat(series[row - 1 : row], 12, axis=0)
+        if 200 < row < 200 + believed_after:
+            repeated -= shift_db
         spreads.append(conformal.spread(FREQUENCIES))
         ends.append(conformal.interval(repeated, spreads[-1]))
         errors, expected = np.full((2, 12, FREQUENCIES), np.nan, np.float32)
@@ -109,11 +117,25 @@ def test_forecasts_made_after_a_level_shift_are_covered_within_24_steps(shift_db
             inside[row, ahead] = ((low <= series[row]) & (series[row] <= high)).mean()
         conformal.observe(errors, expected)
     after = np.array([[inside[row + ahead, ahead] for ahead in range(12)] for row in range(201, 225)])
+    if believed_after > 1:
+        assert after[0].mean() < 0.5
     assert inside[200].mean() < 0.3
     assert 0.85 < after.mean() < 0.95
     assert 0.85 < inside[224:248].mean() < 0.95
     widths = [(high - low).mean() for low, high in ends]
     assert widths[240] < 1.15 * widths[190]
+
+
+def test_horizons_beyond_24_steps_are_covered() -> None:
+    series = drawn(160)[:, :5] * 3
+    errors = np.repeat(series[:, np.newaxis], 30, axis=1)
+    conformal, inside = Conformal(30), []
+    for error in errors:
+        spread = conformal.spread(5)
+        low, high = conformal.interval(np.zeros_like(spread), spread)
+        inside.append((low <= error) & (error <= high))
+        conformal.observe(error, spread)
+    assert (np.abs(np.mean(inside[96:], axis=(0, 2)) - 0.9) < 0.06).all()
 
 
 def test_it_reads_nothing_but_what_has_come() -> None:
