@@ -47,9 +47,12 @@ def count(number: int) -> str:
 
 
 def frequency_range(low_hz: float, high_hz: float) -> str:
-    """Both ends in the one unit that suits the upper, with decimals enough to tell them apart."""
+    """Both ends in the one unit that suits the upper, with decimals enough to tell them apart; one frequency
+    where they are the same."""
     units = (("GHz", 1e9), ("MHz", 1e6), ("kHz", 1e3))
     unit, scale_hz = next((one for one in units if abs(high_hz) >= one[1]), ("Hz", 1.0))
+    if low_hz == high_hz:
+        return f"{low_hz / scale_hz:.6f}".rstrip("0").rstrip(".").replace("-", "−") + f" {unit}"
     decimals, apart = 0, abs(high_hz - low_hz) / scale_hz
     while decimals < 6 and 0 < apart * 10**decimals < 100:
         decimals += 1

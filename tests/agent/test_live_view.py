@@ -284,7 +284,8 @@ class TestWording:
             (87.8e6, 108.2e6, "87.8–108.2 MHz"),
             (2.4e9, 2.5e9, "2.400–2.500 GHz"),
             (-500.0, 500.0, "−500–500 Hz"),
-            (100e3, 100e3, "100–100 kHz"),
+            (100e3, 100e3, "100 kHz"),
+            (868.346625e6, 868.346625e6, "868.346625 MHz"),
         ],
     )
     def test_frequency_ranges_tell_their_ends_apart(self, low_hz, high_hz, said):
