@@ -17,6 +17,7 @@ from ..pipeline.histories import HISTORY_STEPS
 from .chosen_inputs import chosen_figure
 from .forecast_hours import HOURS, hours_of
 from .forecast_study import DEFAULT, MEASURES, PERMUTATION, SHAP, ForecastStudy
+from .frequency_ranges import range_said
 from .importance import most_important
 from .report_figure import ReportFigure, report_figure
 
@@ -93,12 +94,12 @@ def _default_map(study: ForecastStudy) -> ReportFigure:
     look, rows = study.look_of_default, study.rows
     figure = _figure(11, 8.4)
     above, below = figure.subplots(2, 1, sharex=True)
-    for axes, values, title in (
-        (above, study.map, f"what the {study.network} looks at: global Grad-CAM map"),
-        (below, look.map, "what the default looks at: global map of its own SHAP"),
+    for axes, values, title, what in (
+        (above, study.map, f"what the {study.network} looks at: global Grad-CAM map", "evidence"),
+        (below, look.map, "what the default looks at: global map of its own SHAP", "size"),
     ):
         usual = float(np.nanmean(values)) or 1.0
-        _heat(figure, axes, rows, values / np.float32(usual), "magma", "evidence, 1 = mean")
+        _heat(figure, axes, rows, values / np.float32(usual), "magma", f"{what}, 1 = mean")
         axes.set_title(title)
         axes.set_ylabel("frequency, MHz")
     below.set_xlabel(f"row, of {rows.table.step_s:g} s")
@@ -147,7 +148,7 @@ def _top(study: ForecastStudy) -> ReportFigure:
     columns = figure.subplots(1, len(MEASURES))
     tops = {name: most_important(study.importance[name], most) for name in MEASURES}
     votes = np.bincount(np.concatenate([*tops.values()]), minlength=study.map.shape[1])
-    mhz = study.rows.table.frequencies_hz / 1e6
+    hz = study.rows.table.frequencies_hz
     for axes, (name, top) in zip(columns, tops.items(), strict=True):
         shared = votes[top] >= len(MEASURES) - 1
         places = np.arange(len(top))
@@ -157,13 +158,13 @@ def _top(study: ForecastStudy) -> ReportFigure:
             color=np.where(shared, _BLUE, "#c3cad1").tolist(),
             height=0.75,
         )
-        axes.set_yticks(places, [f"{mhz[column]:.6g}" for column in top], fontsize=8)
+        axes.set_yticks(places, [range_said(each, each, hz) for each in top.tolist()], fontsize=8)
         axes.invert_yaxis()
         axes.margins(y=0.01)
         axes.set_title(name)
         axes.tick_params(axis="x", labelsize=8)
         axes.locator_params(axis="x", nbins=4)
-    columns[0].set_ylabel("MHz, the most important first")
+    columns[0].set_ylabel("the most important first")
     caption = (
         f"The {most} most important frequencies of the {study.network} by each of four measures (the third "
         "paper's figure 7, which has SHAP alone). Grad-CAM and SHAP are made of gradients, in scaled units; "
@@ -191,6 +192,7 @@ def _all(study: ForecastStudy) -> ReportFigure:
         axes.axhline(0, color="0.6", linewidth=0.6)
         axes.plot(mhz, values, color=colour, linewidth=1.2)
         top = most_important(values, min(TOP, len(values) // 3))
+        top = top[values[top] > 0]
         axes.plot(mhz[top], values[top], "o", color=colour, markersize=3.5)
         axes.set_title(name, loc="left", fontsize=10)
         axes.margins(x=0.01)
@@ -199,9 +201,9 @@ def _all(study: ForecastStudy) -> ReportFigure:
     caption = (
         f"The importance of every frequency: four measures of the {study.network}, and at the foot what the "
         "default forecaster loses by permutation, and what its own map says. Dots are the first "
-        f"{min(TOP, study.map.shape[1] // 3)}. Look for peaks that stand at the same frequency in all rows. "
-        "Neighbours that say the same stand in for each other: permutation finds each of them of little "
-        "importance, gradients share it out. Below 0 is chance."
+        f"{min(TOP, study.map.shape[1] // 3)} above 0. Look for peaks that stand at the same frequency in "
+        "all rows. Neighbours that say the same stand in for each other: permutation finds each of them of "
+        "little importance, gradients share it out. Below 0 is chance."
     )
     arrays = {_plain(name): values for name, values in lines.items()}
     return report_figure(
@@ -256,6 +258,8 @@ def _time(study: ForecastStudy) -> ReportFigure:
     errors.set(
         title="how far forecasts for that hour are off", ylabel=f"RMSE, {unit}", xlabel="hour of the day, UTC"
     )
+    for axes in (attention, errors):
+        axes.set_xlim(-0.6, HOURS - 0.4)
     errors.legend(fontsize=8)
     errors.grid(alpha=0.3)
     for axes, (name, values) in zip((of_network, of_default), study.steps.items(), strict=True):

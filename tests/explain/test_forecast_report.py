@@ -129,6 +129,13 @@ def test_figures_have_the_numbers_of_the_study_and_are_the_same_each_time(study,
     assert [each.content for each in forecast_figures(study)] == [each.content for each in figures.values()]
 
 
+def test_columns_that_stand_close_have_names_of_their_own(study):
+    table = replace(study.rows.table, frequencies_hz=868.2e6 + 750.0 * np.arange(8))
+    narrow = replace(study, question=replace(study.question, rows=replace(study.rows, table=table)))
+    top = next(each for each in forecast_figures(narrow) if each.name == "top-frequencies.svg")
+    assert len(set(re.findall(rb"<!-- ([\d.]+ MHz) -->", top.content))) == 8
+
+
 def test_the_record_is_plain_json(study, planted):
     record = json.loads(json.dumps(forecast_record(study, forecast_words(study)), allow_nan=False))
     assert record["driving"][0] == planted.leader
