@@ -174,9 +174,7 @@ def _top(study: ForecastStudy) -> ReportFigure:
     )
     arrays = {f"top_{_plain(name)}": top for name, top in tops.items()}
     arrays |= {f"importance_{_plain(name)}": study.importance[name] for name in MEASURES}
-    return report_figure(
-        TOP_FREQUENCIES, figure, caption, arrays | {"frequencies_hz": study.rows.table.frequencies_hz}
-    )
+    return report_figure(TOP_FREQUENCIES, figure, caption, arrays | {"frequencies_hz": hz})
 
 
 def _all(study: ForecastStudy) -> ReportFigure:
@@ -258,8 +256,7 @@ def _time(study: ForecastStudy) -> ReportFigure:
     errors.set(
         title="how far forecasts for that hour are off", ylabel=f"RMSE, {unit}", xlabel="hour of the day, UTC"
     )
-    for axes in (attention, errors):
-        axes.set_xlim(-0.6, HOURS - 0.4)
+    errors.sharex(attention)
     errors.legend(fontsize=8)
     errors.grid(alpha=0.3)
     for axes, (name, values) in zip((of_network, of_default), study.steps.items(), strict=True):
