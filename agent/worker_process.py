@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -29,14 +30,16 @@ PRIORITIES = (Priority(19, is_idle=True), Priority(19, is_idle=False), Priority(
 """By escalation: how often workers of this kind have run out of time."""
 MOST_ESCALATION = len(PRIORITIES) - 1
 FIRST_TO_BE_KILLED = "1000"
-EXIT_REFUSED = 2
+EXIT_REFUSED, EXIT_DISK = 2, 3
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 ONE_THREAD = dict.fromkeys(_COUNTS, "1")
 """Of the environment that a worker is started in: libraries read it when they are loaded."""
 
 
 def run_worker(work: Callable[[Path], object], arguments: Sequence[str]) -> int:
-    """Do the job in the folder that is named; 0, or 2 with a line that says why it cannot be done.
+    """Do the job in the folder that is named; 0, or 2 with a line that says why it cannot be done, 3 where it
+    is the disk.
 
     The second argument, if there is one, is the escalation. Standard input is a pipe from the agent: when
     that closes, the agent is gone, and so is the worker.
@@ -48,6 +51,11 @@ def run_worker(work: Callable[[Path], object], arguments: Sequence[str]) -> int:
     except BadInput as refusal:
         sys.stderr.write(f"error: {refusal}\n")
         return EXIT_REFUSED
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        sys.stderr.write(f"error: {error.filename or arguments[0]}: {error.strerror}\n")
+        return EXIT_DISK
     return 0
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .worker_process import EXIT_REFUSED, ONE_THREAD
+from .worker_process import EXIT_DISK, EXIT_REFUSED, ONE_THREAD
 
 END_SECONDS = 1.0
 _ERRORS = "errors.txt"
+_KINDS = {EXIT_REFUSED: "refused", EXIT_DISK: "disk"}
 
 Failure = tuple[str, str]
-"""Kind, one of `timeout`, `killed`, `refused`, `error`; and why."""
+"""Kind, one of `timeout`, `killed`, `refused`, `disk`, `error`; and why."""
 
 
 class WorkerProcess:
@@ -42,14 +43,14 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def failure(self) -> Failure | None:
-        """Of one that has ended: `killed`, `refused` or `error`, and why; None where all is well."""
+        """Of one that has ended: `killed`, `refused`, `disk` or `error`, and why; None where all is well."""
         code = self._process.poll()
         if not code:
             return None
         if code < 0:
             return "killed", f"by signal {-code}"
         message = last_error(self._folder) or f"exit code {code}"
-        return ("refused" if code == EXIT_REFUSED else "error"), message
+        return _KINDS.get(code, "error"), message
 
     def end(self) -> bool:
         """Whether the process is gone. One that hardly gets a processor needs a while even to be killed."""

@@ -48,7 +48,7 @@ class WorkerThread:
 
     `ended(handed, lasted_seconds, failure)` is called once for each job handed over, with its process gone
     and its folder still there; after it the folder goes. `failure` is None, or a kind and a message:
-    `timeout` (it took more than `most_seconds`), `killed`, `refused`, `error` (so is one that could not be
+    `timeout` (it took more than `most_seconds`), `killed`, `refused`, `disk`, `error` (so is one that could not be
     started). Only a job that `close` cuts off ends unsaid. `next_job` is asked only while no worker of any
     user of `slot` is at work; it, `ended` and `prepare` (once, at first) run in this thread. What they raise
     ends the thread, its worker and its hold of the slot.

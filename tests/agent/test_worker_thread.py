@@ -93,7 +93,7 @@ def wait_for(ask: Callable[[], object], seconds: float = 60.0) -> None:
             ("refused", "no such band"),
         ),
         (python("sys.exit('broken')"), ("error", "broken")),
-        (python("sys.exit(3)"), ("error", "exit code 3")),
+        (python("sys.exit(4)"), ("error", "exit code 4")),
         (python("import os; os.kill(os.getpid(), 15)"), ("killed", "by signal 15")),
         (("/nowhere/at-all",), ("error", "/nowhere/at-all: No such file or directory")),
     ],
@@ -108,6 +108,17 @@ def test_each_job_is_told_once_while_its_folder_is_there_and_then_it_goes(user, 
         assert one.left[0]["result"] == "42"
     assert list(tmp_path.iterdir()) == []
     assert one.thread.worker_pid is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_worker_whose_disk_is_full_says_so(user):
+    work = (
+        "from bandwatch.agent.worker_process import run_worker; "
+        "sys.exit(run_worker(lambda _: Path('/dev/full').write_text('42'), sys.argv[1:]))"
+    )
+    kind, message = user(python(work)).finish()
+    assert kind == "disk"
+    assert message.endswith("No space left on device")
 
 
 def test_one_that_takes_too_long_is_ended_before_it_is_told(user, tmp_path):
