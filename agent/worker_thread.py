@@ -48,10 +48,10 @@ class WorkerThread:
 
     `ended(handed, lasted_seconds, failure)` is called once for each job handed over, with its process gone
     and its folder still there; after it the folder goes. `failure` is None, or a kind and a message:
-    `timeout` (it took more than `most_seconds`), `killed`, `refused`, `disk`, `error` (so is one that could not be
-    started). Only a job that `close` cuts off ends unsaid. `next_job` is asked only while no worker of any
-    user of `slot` is at work; it, `ended` and `prepare` (once, at first) run in this thread. What they raise
-    ends the thread, its worker and its hold of the slot.
+    `timeout` (it took more than `most_seconds`), `killed`, `refused`, `disk`, `error` (so is one that could
+    not be started). Only a job that `close` cuts off ends unsaid. `next_job` is asked only while no worker
+    of any user of `slot` is at work; it, `ended` and `prepare` (once, at first) run in this thread. What
+    they raise ends the thread, its worker and its hold of the slot.
 
     A worker runs when nobody else wants to. On a machine that is always busy that is too rarely: after a
     `timeout` the next ones run at the next priority (`worker_process.PRIORITIES`), until one has succeeded

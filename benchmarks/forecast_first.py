@@ -68,8 +68,8 @@ def measure(table: StepTable, split: int, seed: int, epochs: int) -> list[str]:
         outputs = contest.push(step)
         covered += [score.coverage_ratio for score in outputs if isinstance(score, Score)]
         for history in due:
-            (forecast,) = contest.push(history)
-            if row + 13 > len(table.values) or not isinstance(forecast, Forecast):
+            forecast = next((out for out in contest.push(history) if isinstance(out, Forecast)), None)
+            if row + 13 > len(table.values) or forecast is None:
                 continue
             truth.append(table.values[row + 1 : row + 13])
             said["contest"].append(forecast.mean)
