@@ -201,7 +201,7 @@ def test_requests_while_the_worker_is_at_it_are_counted_as_skipped(bench):
 
 
 def test_a_verdict_that_becomes_novel_and_a_file_ask_for_a_refresh(bench):
-    one = bench((sys.executable, "-c", "raise SystemExit(3)"))
+    one = bench((sys.executable, "-c", "raise SystemExit(4)"))
     for state in ("novel", "novel", "normal", "novel"):
         one.now_seconds += 60
         one.explainer.take(Verdict(*BAND, 1, 0, state, 0.5))

@@ -140,7 +140,7 @@ def test_too_few_steps_are_skipped_and_tried_again_in_a_minute(life):
 
 
 def test_verdicts_that_become_bad_ask_once_in_ten_minutes_and_a_band_that_waits_is_busy(life):
-    one = life((sys.executable, "-c", "raise SystemExit(3)"))
+    one = life((sys.executable, "-c", "raise SystemExit(4)"))
     one.hear(planted_rows(40))
 
     def verdict(state: str, segment: int = 1) -> None:
