@@ -55,16 +55,18 @@ def _mapped(job: ForecastMapJob) -> ForecastMap | None:
         table = _steps(job, 0)
         return None if table is None else grad_cam_of(network, table, job.hours)
     if job.in_use.model == DEFAULT:
+        from ..models.forecasters.default import steady_of
         from .fits import Fits
 
         fit = Fits(Path(job.directory)).load(job.node, job.band, job.in_use.fit or "")
-        table = _steps(job, fit.forecaster.needs_rows)
+        forecaster = steady_of(fit.forecaster)
+        table = _steps(job, forecaster.needs_rows)
         if table is None:
             return None
         if table.unit != fit.unit:
             raise BadInput(f"fit {fit.key}: rows are in {table.unit}, it was fitted on {fit.unit}")
         fit.check(table.frequencies_hz, table.step_s)
-        return occlusion_of(fit.forecaster, table, job.hours, most_windows=job.most_windows)
+        return occlusion_of(forecaster, table, job.hours, most_windows=job.most_windows)
     table = _steps(job, 0)
     if table is None:
         return None

@@ -12,10 +12,10 @@ from bandwatch.models.forecast_past import targets
 from bandwatch.models.forecast_problem import ForecastProblem, TrainingWatch
 from bandwatch.models.forecast_split import ForecastSplit
 from bandwatch.models.forecast_training import fit_network
-from bandwatch.models.forecasters.default import Default
 from bandwatch.models.forecasters.default_experts import ExpertFitting, Experts
 from bandwatch.models.forecasters.default_inputs import InputReader, Inputs
 from bandwatch.models.forecasters.default_mix import MixTrial
+from bandwatch.models.forecasters.default_steady import SteadyDefault
 from bandwatch.models.one_thread import one_thread
 from bandwatch.models.rolling_origin import rolling_folds
 from bandwatch.models.step_table import StepTable
@@ -34,7 +34,9 @@ def by_network(past: StepTable, outputs: slice, seed: int, epochs: int) -> dict[
         }
 
 
-def own_importance(fitted: Default, values: Float64, origins: Float64, rows: int, seed: int) -> Importance:
+def own_importance(
+    fitted: SteadyDefault, values: Float64, origins: Float64, rows: int, seed: int
+) -> Importance:
     """Sizes of the default's map, by column and by part of the rows."""
     some = origins[:: max(1, len(origins) // 100)]
     with one_thread():

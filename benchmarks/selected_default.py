@@ -44,9 +44,9 @@ from default_selections import (
 
 from bandwatch.explain.forecast_selection import Importance
 from bandwatch.models.forecast_past import training_rows
-from bandwatch.models.forecasters.default import Default
 from bandwatch.models.forecasters.default_inputs import InputReader, Inputs
 from bandwatch.models.forecasters.default_mix import BASELINES
+from bandwatch.models.forecasters.default_steady import SteadyDefault
 from bandwatch.models.forecasters.period import find_period
 from bandwatch.models.rolling_origin import rolling_folds
 from bandwatch.models.step_table import StepTable, gather_steps
@@ -144,7 +144,7 @@ def trial(
     for name, said in zip(experts.names, experts.changes(asked), strict=True):
         if name in BASELINES:
             shares[name] = share(said)
-    fitted = Default(
+    fitted = SteadyDefault(
         past.frequencies_hz.astype(np.float64), past.unit, past.step_s, reader, experts.mixed(mix)
     )
     own = own_importance(fitted, known, origins, len(past.values), seed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.forecast_question import ForecastQuestion
-from ..models.forecasters.default import Default
+from ..models.forecasters.default_steady import SteadyDefault
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.histories import HISTORY_STEPS
 from .amounts import percent
@@ -47,7 +47,7 @@ class DefaultLook:
     def of(
         cls,
         question: ForecastQuestion,
-        forecaster: Default,
+        forecaster: SteadyDefault,
         most: int = MOST_WINDOWS,
         seed: int = 0,
         on_windows: Callable[[int, int], None] = lambda _done, _of: None,

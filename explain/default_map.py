@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..models.forecast_past import past_rows
-from ..models.forecasters.default import Default
+from ..models.forecasters.default_steady import SteadyDefault
 from ..models.forecasters.level_shifts import level_past
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
@@ -42,7 +42,7 @@ class DefaultAttributions:
 
 
 def default_map(
-    forecaster: Default,
+    forecaster: SteadyDefault,
     values: Float32,
     origins: Int64,
     *,
@@ -57,7 +57,7 @@ def default_map(
 
 
 def default_attributions(
-    forecaster: Default,
+    forecaster: SteadyDefault,
     values: Float32,
     origins: Int64,
     *,

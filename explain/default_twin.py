@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..models.forecasters.default import Default
 from ..models.forecasters.default_curves import LEAST_SPREAD, MOST_DEVIATIONS
 from ..models.forecasters.default_experts import Mixture
 from ..models.forecasters.default_inputs import (
@@ -25,6 +24,7 @@ from ..models.forecasters.default_inputs import (
     SEASON_ROWS,
     InputReader,
 )
+from ..models.forecasters.default_steady import SteadyDefault
 from ..models.forecasters.forecaster import HORIZON_STEPS
 from ..pipeline.histories import HISTORY_STEPS
 
@@ -40,7 +40,7 @@ class DefaultTwin(nn.Module):
     last 24 rows have to be known; what stands in rows that are not, does not matter and has slope 0.
     """
 
-    def __init__(self, forecaster: Default) -> None:
+    def __init__(self, forecaster: SteadyDefault) -> None:
         super().__init__()
         self._reader = reader = forecaster.reader
         self.rows = reader.reads_rows

@@ -134,10 +134,11 @@ def study_forecasts(
         steps = {network: step_occlusion(asked.asked(explained), explained.mean_db)}
         shuffles = _after_shuffling(explained, asked, background, histories, seed, importance, watch)
         watch.on_step("default: permutation")
-        own = asked.asked(fitted[DEFAULT])
+        default = cast(Default, fitted[DEFAULT]).steady
+        own = asked.asked(default)
         of_default = permutation_importance(own, repeats=1, seed=seed)
         watch.on_step("default: global map")
-        look = DefaultLook.of(question, cast(Default, fitted[DEFAULT]), seed=seed, on_windows=watch.on_epoch)
+        look = DefaultLook.of(question, default, seed=seed, on_windows=watch.on_epoch)
         fill = question.problem(columns).table.values.mean(axis=0, dtype=np.float64).astype(np.float32)
         steps[DEFAULT] = step_occlusion(own, np.where(np.isfinite(fill), fill, explained.mean_db))
     hours = hours_of(question.rows)

@@ -1,43 +1,52 @@
-"""The default forecaster: experts mixed by rolling origin, few arrays, numpy alone."""
+"""The default forecaster: what was fitted, mixed on with plain forecasts by what came of the last ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
-from ...pipeline.frames import Float32, Int64, PowerUnit
+from ...pipeline.frames import Float32, Int64
+from ...pipeline.histories import HISTORY_STEPS
+from ..forecast_past import past_rows
+from ..forecast_problem import FittedForecaster
+from ..ridge_solving import Float64
 from ..tensor_file import read_arrays, write_tensors
 from .default_description import DefaultDescription
-from .default_experts import Mixture
 from .default_inputs import InputReader
-from .default_tensors import checked_frequencies, checked_mixture, tensors_of_mixture
+from .default_steady import SteadyDefault, one_blas_thread
+from .default_tensors import checked_frequencies, checked_mixture, checked_nlinear, tensors_of
+from .fitted_nlinear import FittedNLinear
+from .forecaster import HORIZON_STEPS
 from .level_shifts import jump_rows
+from .mean_24 import Mean24
+from .recent_mix import BACK, RECENT_ROWS, recent_mix
 
 WEIGHTS_FILE = "default_forecast.safetensors"
 DESCRIPTION_FILE = "default_forecast.yaml"
-CHUNK = 64
+CHUNK = 512
+MOST_KEPT = RECENT_ROWS + 2  # every second row, in turn the odd ones and the even ones
+BELIEVED_ROWS = 12
+LEAST_LEVEL = 0.25
+"""A level shift that is so many rows old is believed, before any error tells; a new one by so much."""
+
+Readings = tuple[Float32, Float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Default:
-    """What was fitted on one band; see docs/decisions/0013-the-default-forecaster.md.
+    """`steady` and `nlinear` were fitted on one band; see docs/decisions/0013-the-default-forecaster.md.
 
-    `frequencies_hz` [F] are those of all inputs; `figures` say how the trials inside the training rows went.
+    How much each counts is told by what came of the forecasts that they made, or would have made, over the
+    last 96 rows (docs/decisions/0017-mixing-on.md). It depends on the rows before an origin and nothing
+    else. Of a single origin those forecasts are remembered by their rows: live, a step makes one new.
     """
 
-    frequencies_hz: NDArray[np.float64]
-    unit: PowerUnit
-    step_s: float
-    reader: InputReader
-    mixture: Mixture
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    steady: SteadyDefault
+    nlinear: FittedNLinear
+    _made: OrderedDict[int, Readings] = field(default_factory=OrderedDict, repr=False)
 
     @property
     def name(self) -> str:
@@ -45,33 +54,87 @@ class Default:
 
     @property
     def needs_rows(self) -> int:
-        return self.reader.needs_rows
+        return self.steady.needs_rows + RECENT_ROWS
 
     def forecasts(self, values: Float32, origins: Int64) -> Float32:
         """Shape: see `FittedForecaster`."""
-        outputs = self.reader.outputs
-        said = np.empty((len(origins), 12, outputs.stop - outputs.start), np.float32)
-        first = max(0, int(origins.min(initial=len(values))) - self.needs_rows)
-        values, origins = values[first : int(origins.max(initial=first))], origins - first
-        jumps = jump_rows(values)
-        # On a busy machine BLAS threads wait for each other a hundred times longer than the work takes.
-        with _blas().limit(limits=1, user_api="blas"):
+        outputs = self.steady.reader.outputs
+        said = np.empty((len(origins), HORIZON_STEPS, outputs.stop - outputs.start), np.float32)
+        with one_blas_thread():
             for start in range(0, len(origins), CHUNK):
                 some = origins[start : start + CHUNK]
-                change = self.mixture.change(self.reader.read(values, some, jumps))  # [m, C, 12]
-                said[start : start + CHUNK] = values[some - 1, np.newaxis, outputs] + change.transpose(
-                    0, 2, 1
-                )
+                first, end = max(0, int(some.min()) - self.needs_rows), int(some.max())
+                said[start : start + CHUNK] = self._mixed(values[first:end], some - first)
         return said
+
+    def _mixed(self, values: Float32, origins: Int64) -> Float32:
+        """Of values up to the last of the origins."""
+        made = _recent(values, origins)
+        every = np.union1d(made, origins)
+        changes = self._changes(values, every)
+        outputs = self.steady.reader.outputs
+        past = np.isin(every, made)
+        unknown = np.full((HORIZON_STEPS, outputs.stop - outputs.start), np.nan, np.float32)
+        behind = np.concatenate([values[:, outputs], unknown])
+        came = behind[made[:, np.newaxis] + np.arange(HORIZON_STEPS)] - values[made - 1, np.newaxis, outputs]
+        mix = recent_mix(changes[:, past], came, made, origins, self._prior(values, origins))
+        own = changes[:, np.searchsorted(every, origins)]
+        change = np.einsum("mhk,kmhc->mhc", mix.astype(np.float32), own)
+        return np.asarray(values[origins - 1, np.newaxis, outputs] + change, dtype=np.float32)
+
+    def _prior(self, values: Float32, origins: Int64) -> Float64:
+        """What the mix is drawn to, in the order of `_changes`: the older a shift, the less it is doubted.
+
+        A jump that is new may be a shift or a drop-out that is over in some rows. Shape: [m, 4].
+        """
+        jumps = np.concatenate([[-BELIEVED_ROWS], jump_rows(values)])
+        age = origins - jumps[np.searchsorted(jumps, origins) - 1]
+        level = np.clip(age / BELIEVED_ROWS, LEAST_LEVEL, 1)
+        return np.stack([level, 1 - level, np.zeros(len(level)), np.zeros(len(level))], axis=1)
+
+    def _changes(self, values: Float32, origins: Int64) -> Float32:
+        """What each says, as changes from the last value: the fitted mix with rows before a level shift put
+        level, and with rows as they are; NLinear; the mean of 24. Shape: [4, n, 12, C]."""
+        outputs = self.steady.reader.outputs
+        said = [
+            *self._readings(values, origins),
+            self.nlinear.forecasts(values, origins),
+            Mean24(outputs).forecasts(values, origins),
+        ]
+        return np.stack(said) - values[origins - 1, np.newaxis, outputs]
+
+    def _readings(self, values: Float32, origins: Int64) -> Readings:
+        """`SteadyDefault.both_readings`, of a single origin's past those known already as they were."""
+        if origins[-1] - origins[0] >= RECENT_ROWS:  # of several, which follow each other by themselves
+            return self.steady.both_readings(values, origins)
+        keys = self._keys(values, origins)
+        new = np.array([key not in self._made for key in keys])
+        if new.any():
+            made = self.steady.both_readings(values, origins[new])
+            for key, *both in zip(np.array(keys)[new].tolist(), *made, strict=True):
+                self._made[key] = both[0], both[1]
+        for key in keys:
+            self._made.move_to_end(key)
+        found = [self._made[key] for key in keys]
+        while len(self._made) > MOST_KEPT:
+            self._made.popitem(last=False)
+        return np.stack([each[0] for each in found]), np.stack([each[1] for each in found])
+
+    def _keys(self, values: Float32, origins: Int64) -> list[int]:
+        """Of the rows that each origin's forecast reads."""
+        rows = [hash(row.tobytes()) for row in values]
+        needs = self.steady.needs_rows
+        return [hash(tuple(rows[max(0, origin - needs) : origin])) for origin in origins.tolist()]
 
     def save(self, folder: str | Path) -> None:
         """Write `default_forecast.safetensors` and `default_forecast.yaml` into a folder, made if absent."""
-        folder = Path(folder)
+        folder, steady = Path(folder), self.steady
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = tensors_of_mixture(self.mixture) | {"frequencies_hz": self.frequencies_hz}
+        arrays = tensors_of(steady.mixture, self.nlinear) | {"frequencies_hz": steady.frequencies_hz}
         write_tensors(folder / WEIGHTS_FILE, arrays)
+        reader = steady.reader
         DefaultDescription(
-            self.unit, self.step_s, self.reader.outputs, self.reader.period, self.reader.level, self.figures
+            steady.unit, steady.step_s, reader.outputs, reader.period, reader.level, steady.figures
         ).write(folder / DESCRIPTION_FILE)
 
     @classmethod
@@ -83,7 +146,7 @@ class Default:
         arrays = read_arrays(path)
         frequencies_hz = checked_frequencies(str(path), arrays, description.outputs)
         reader = InputReader(description.outputs, description.period, description.level)
-        return cls(
+        steady = SteadyDefault(
             frequencies_hz=frequencies_hz,
             unit=description.unit,
             step_s=description.step_s,
@@ -91,9 +154,17 @@ class Default:
             mixture=checked_mixture(str(path), arrays, reader, frequencies_hz.size),
             figures=description.figures,
         )
+        return cls(steady, checked_nlinear(str(path), arrays, description.outputs))
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    """Finding the libraries takes milliseconds; it is done once."""
-    return ThreadpoolController()
+def steady_of(forecaster: FittedForecaster) -> FittedForecaster:
+    """What of a forecaster does not hang on how well it did lately: of the default its fitted mix."""
+    return forecaster.steady if isinstance(forecaster, Default) else forecaster
+
+
+def _recent(values: Float32, origins: Int64) -> Int64:
+    """Where forecasts were made before these origins that tell of them, ascending: 24 finite rows before."""
+    places = np.unique(origins[:, np.newaxis] - BACK)
+    places = places[places >= HISTORY_STEPS]
+    whole = np.isfinite(past_rows(values, places, HISTORY_STEPS)).all(axis=(1, 2))
+    return np.asarray(places[whole], dtype=np.int64)

@@ -18,7 +18,7 @@ from .description_file import map_of, positive, read_description, unit_of
 from .forecaster import HORIZON_STEPS
 from .period import MOST_PERIOD_ROWS
 
-_FIXED = {"kind": "default", "version": 2, "history_steps": HISTORY_STEPS, "horizon_steps": HORIZON_STEPS}
+_FIXED = {"kind": "default", "version": 3, "history_steps": HISTORY_STEPS, "horizon_steps": HORIZON_STEPS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class MixTrial:
         gram, moment = np.tensordot(near, self._gram, 1), near @ self._moment
         for h in range(HORIZON_STEPS):
             strength = PRIOR_STRENGTH * np.trace(gram[h]) / len(prior)
-            mix[h] = _on_simplex(gram[h] + strength * np.eye(len(prior)), moment[h] + strength * prior)
+            mix[h] = on_simplex(gram[h] + strength * np.eye(len(prior)), moment[h] + strength * prior)
         alone, mixed = self.shares(mix)
         best = min([1.0, *(alone[self._names.index(name)] for name in BASELINES if name in self._names)])
         if mixed < min(1.0, MARGIN * best):
@@ -86,7 +86,7 @@ class MixTrial:
         return np.sqrt(np.maximum(alone, 0) / whole), float(np.sqrt(max(mixed, 0.0) / whole))
 
 
-def _on_simplex(gram: Float64, moment: Float64) -> Float64:
+def on_simplex(gram: Float64, moment: Float64) -> Float64:
     """argmin w'Gw - 2 m'w over w >= 0 with sum <= 1. Shape: [k, k], [k] -> [k]."""
     k = len(moment)
     scale = float(np.trace(gram)) / k or 1.0

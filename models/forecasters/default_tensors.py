@@ -9,21 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...pipeline.errors import BadInput
-from ...pipeline.frames import Float32
+from ...pipeline.histories import HISTORY_STEPS
 from ...pipeline.steps import MOST_FREQUENCIES
 from ..tensor_file import checked_tensors
 from .default_curves import CURVES, Curves
 from .default_experts import BAND_SCORES, Band, Mixture
 from .default_inputs import InputReader
+from .fitted_nlinear import FittedNLinear
 from .forecaster import HORIZON_STEPS
 
-FREQUENCIES = "frequencies_hz"
+FREQUENCIES, NLINEAR = "frequencies_hz", "nlinear.weights"
 
 
-def tensors_of_mixture(mixture: Mixture) -> dict[str, Float32]:
-    """All that `checked_mixture` needs."""
+def tensors_of(mixture: Mixture, nlinear: FittedNLinear) -> dict[str, NDArray[np.floating]]:
+    """All that `checked_mixture` and `checked_nlinear` need."""
     curves, band = mixture.curves, mixture.band
     return {
+        NLINEAR: nlinear.weights,
         "own.weights": mixture.own,
         "band.scale": band.scale,
         "band.basis": band.basis,
@@ -78,7 +80,7 @@ def checked_mixture(
         "curves.offset": (CURVES,),
         "curves.weights": (seen + CURVES, HORIZON_STEPS),
     }
-    checked = checked_tensors(where, arrays, shapes, besides=[FREQUENCIES])
+    checked = checked_tensors(where, arrays, shapes, besides=[FREQUENCIES, NLINEAR])
     for name in ("band.scale", "curves.width"):
         if not (checked[name] > 0).all():
             raise BadInput(f"{where}: array {name!r} holds {checked[name].min():g}, must be above 0")
@@ -94,3 +96,19 @@ def checked_mixture(
             )
         ),
     )
+
+
+def checked_nlinear(where: str, arrays: Mapping[str, NDArray[Any]], outputs: slice) -> FittedNLinear:
+    """BadInput where its map is missing, of another shape or type, or not finite."""
+    weights = arrays.get(NLINEAR)
+    if weights is None:
+        raise BadInput(f"{where}: lacks array {NLINEAR!r}")
+    shape = (HISTORY_STEPS, HORIZON_STEPS)
+    if weights.dtype != np.float64 or weights.shape != shape:
+        raise BadInput(
+            f"{where}: array {NLINEAR!r} holds {weights.dtype} {list(weights.shape)}, "
+            f"needs float64 {list(shape)}"
+        )
+    if not np.isfinite(weights).all():
+        raise BadInput(f"{where}: array {NLINEAR!r} holds NaN or infinity")
+    return FittedNLinear(outputs, weights)

@@ -12,6 +12,8 @@ from .default import Default
 from .default_experts import ExpertFitting
 from .default_inputs import InputReader, Inputs
 from .default_mix import MixTrial
+from .default_steady import SteadyDefault
+from .fitted_nlinear import train_nlinear
 from .level_shifts import are_bursts, jump_rows
 from .period import find_period
 
@@ -50,7 +52,7 @@ def train_default(problem: ForecastProblem, seed: int, watch: TrainingWatch) -> 
     fitting.add_until(len(origins))
     experts = fitting.fitted()
     watch.on_epoch(len(folds) + 1, len(folds) + 1)
-    return Default(
+    steady = SteadyDefault(
         frequencies_hz=table.frequencies_hz.astype(np.float64),
         unit=table.unit,
         step_s=table.step_s,
@@ -71,6 +73,7 @@ def train_default(problem: ForecastProblem, seed: int, watch: TrainingWatch) -> 
             },
         },
     )
+    return Default(steady, train_nlinear(problem, seed, TrainingWatch()))
 
 
 def _read(reader: InputReader, values: Float32, origins: Int64) -> Inputs:

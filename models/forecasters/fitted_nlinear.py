@@ -27,12 +27,12 @@ class FittedNLinear:
 
     def __init__(self, outputs: slice, weights: Float64) -> None:
         self._outputs = outputs
-        self._weights = weights
+        self.weights = weights
 
     def forecasts(self, values: Float32, origins: Int64) -> Float32:
         """Shape: [n, F], [m] -> [m, 12, outputs]."""
         past = past_rows(values[:, self._outputs], origins, HISTORY_STEPS)
-        change = _inputs(past) @ self._weights  # [m, C, 24] -> [m, C, 12]
+        change = _inputs(past) @ self.weights  # [m, C, 24] -> [m, C, 12]
         return (past[:, -1:] + change.transpose(0, 2, 1)).astype(np.float32)
 
 

@@ -30,7 +30,7 @@ def look(planted, tmp_path_factory):
     write_recording(path, values, step_seconds=1800.0, bin_hz=1e6)
     rows = ForecastRows.read(open_recording(path), None)
     question = ForecastQuestion(rows, slice(0, LEARNED), slice(LEARNED, ROWS), [slice(0, 8)])
-    fitted = train_default(question.problem(slice(0, 8)), 0, TrainingWatch())
+    fitted = train_default(question.problem(slice(0, 8)), 0, TrainingWatch()).steady
     return DefaultLook.of(question, fitted, most=60)
 
 

@@ -14,7 +14,7 @@ from bandwatch.explain.frozen_network import mean_of_outputs
 from bandwatch.explain.shap import ExpectedGradients
 from bandwatch.models.forecast_past import past_rows
 from bandwatch.models.forecast_problem import ForecastProblem, TrainingWatch
-from bandwatch.models.forecasters.default import Default
+from bandwatch.models.forecasters.default_steady import SteadyDefault
 from bandwatch.models.forecasters.default_training import train_default
 from bandwatch.models.step_table import StepTable
 from bandwatch.pipeline.errors import BadInput
@@ -27,8 +27,8 @@ def table_of(values: np.ndarray) -> StepTable:
     return StepTable("node", "band", "dBm/bin", 60.0, 868e6 + 1e3 * np.arange(values.shape[1]), values, ends)
 
 
-def fit(values: np.ndarray, outputs: slice) -> Default:
-    return train_default(ForecastProblem(table_of(values), outputs), 0, TrainingWatch())
+def fit(values: np.ndarray, outputs: slice) -> SteadyDefault:
+    return train_default(ForecastProblem(table_of(values), outputs), 0, TrainingWatch()).steady
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def values() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def fitted(values: np.ndarray) -> Default:
+def fitted(values: np.ndarray) -> SteadyDefault:
     """With a period, and all of its parts at work; forecasts columns 1 to 4 of 7."""
     made = fit(values[:500], slice(1, 5))
     assert made.reader.period == PERIOD
@@ -52,7 +52,7 @@ def fitted(values: np.ndarray) -> Default:
     return made
 
 
-def test_the_twin_says_what_the_forecaster_says(fitted: Default, values: np.ndarray) -> None:
+def test_the_twin_says_what_the_forecaster_says(fitted: SteadyDefault, values: np.ndarray) -> None:
     origins = np.array([30, 150, 330, 420, 560, 688])  # pasts cut short, with an unknown row, whole
     twin = DefaultTwin(fitted)
     past = past_rows(values, origins, twin.rows).astype(np.float64)
@@ -62,7 +62,7 @@ def test_the_twin_says_what_the_forecaster_says(fitted: Default, values: np.ndar
     assert said.numpy() == pytest.approx(fitted.forecasts(values, origins), abs=2e-4)
 
 
-def test_slopes_are_those_of_finite_differences(fitted: Default, values: np.ndarray) -> None:
+def test_slopes_are_those_of_finite_differences(fitted: SteadyDefault, values: np.ndarray) -> None:
     origin, width = 560, 0.02  # dB: below it float32 rounds, above it a quantile turns a corner
     needs = fitted.needs_rows
     past = values[origin - needs : origin]
@@ -89,7 +89,7 @@ def test_slopes_are_those_of_finite_differences(fitted: Default, values: np.ndar
 
 
 def test_a_map_adds_up_to_how_far_the_forecast_is_from_the_baselines(
-    fitted: Default, values: np.ndarray
+    fitted: SteadyDefault, values: np.ndarray
 ) -> None:
     origins, background = np.array([520, 600, 688]), np.arange(200, 300)
     found = default_attributions(fitted, values, origins, background=background, samples=64)
@@ -104,7 +104,7 @@ def test_a_map_adds_up_to_how_far_the_forecast_is_from_the_baselines(
 
 @pytest.mark.parametrize("level", [True, False])
 def test_a_level_shift_is_mapped_as_the_forecaster_reads_it(
-    fitted: Default, values: np.ndarray, *, level: bool
+    fitted: SteadyDefault, values: np.ndarray, *, level: bool
 ) -> None:
     asked = replace(fitted, reader=replace(fitted.reader, level=level))
     shifted = values.copy()
@@ -115,7 +115,7 @@ def test_a_level_shift_is_mapped_as_the_forecaster_reads_it(
     assert found.away == pytest.approx(said - asked.forecasts(shifted, background).mean(), abs=1e-3)
 
 
-def test_the_forecaster_is_as_it_was(fitted: Default, values: np.ndarray) -> None:
+def test_the_forecaster_is_as_it_was(fitted: SteadyDefault, values: np.ndarray) -> None:
     before = fitted.forecasts(values, np.array([560])), fitted.mixture.own.copy(), values.copy()
     with torch.inference_mode():  # whatever the caller forbade
         default_map(fitted, values, np.array([560]), samples=4)
@@ -156,7 +156,7 @@ def test_it_is_the_networks_shap_where_the_default_is_a_network(values: np.ndarr
     assert found == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_cannot_be_mapped_is_told(fitted: Default, values: np.ndarray) -> None:
+def test_what_cannot_be_mapped_is_told(fitted: SteadyDefault, values: np.ndarray) -> None:
     with pytest.raises(BadInput, match=r"origin 310: its last 24 rows are not finite"):
         default_map(fitted, values, np.array([310]))
     with pytest.raises(BadInput, match=r"origins 12 to 560 of 700 rows, needs 24 to 700"):

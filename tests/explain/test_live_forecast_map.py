@@ -85,7 +85,7 @@ def test_windows_far_apart_leave_no_comb_in_the_map():
 def test_the_defaults_leader_is_first_and_named(seed):
     planted = PlantedLeader.make(seed)
     rows = table(planted.values)
-    fitted = train_default(ForecastProblem(rows, slice(0, 16)), seed, TrainingWatch())
+    fitted = train_default(ForecastProblem(rows, slice(0, 16)), seed, TrainingWatch()).steady
     found = occlusion_of(fitted, rows, 24, most_windows=40)
     assert found is not None
     assert int(np.argmax(found.by_frequency)) == planted.leader

@@ -50,7 +50,7 @@ def fitted() -> Default:
 
 
 def test_it_finds_the_period_and_uses_it(fitted: Default) -> None:
-    assert fitted.reader.period == 40
+    assert fitted.steady.reader.period == 40
     assert fitted.needs_rows >= 40 + 24
     values = daily(700)
     own, last = rmse(fitted, values, np.arange(520, 688))
@@ -121,9 +121,13 @@ def test_what_was_saved_forecasts_the_same(fitted: Default, tmp_path: Path) -> N
     again = Default.load(tmp_path / "band")
     values, origins = daily(700), np.arange(500, 600)
     np.testing.assert_array_equal(again.forecasts(values, origins), fitted.forecasts(values, origins))
-    assert (again.unit, again.step_s, again.needs_rows) == ("dBm/bin", 60.0, fitted.needs_rows)
-    assert again.figures == fitted.figures
-    np.testing.assert_array_equal(again.frequencies_hz, fitted.frequencies_hz)
+    assert (again.steady.unit, again.steady.step_s, again.needs_rows) == (
+        "dBm/bin",
+        60.0,
+        fitted.needs_rows,
+    )
+    assert again.steady.figures == fitted.steady.figures
+    np.testing.assert_array_equal(again.steady.frequencies_hz, fitted.steady.frequencies_hz)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +151,13 @@ def test_what_was_saved_forecasts_the_same(fitted: Default, tmp_path: Path) -> N
         ),
         ("frequencies_hz", lambda a: a * np.nan, r"array 'frequencies_hz' holds NaN or infinity"),
         ("frequencies_hz", lambda _: None, r"lacks array 'frequencies_hz'"),
+        ("nlinear.weights", lambda _: None, r"lacks array 'nlinear.weights'"),
+        (
+            "nlinear.weights",
+            lambda a: a[1:],
+            r"array 'nlinear.weights' holds float64 \[23, 12\], needs float64 \[24, 12\]",
+        ),
+        ("nlinear.weights", lambda a: a * np.inf, r"array 'nlinear.weights' holds NaN or infinity"),
         ("more", lambda _: np.zeros(3, np.float32), r"holds an unknown array 'more'"),
     ],
 )
@@ -169,7 +180,7 @@ def test_arrays_that_do_not_fit_are_refused_in_one_line(
     ("changes", "said"),
     [
         ({"kind": "cnn-lstm"}, r"kind is 'cnn-lstm', must be 'default'"),
-        ({"version": 1}, r"version is 1, must be 2"),
+        ({"version": 2}, r"version is 2, must be 3"),
         ({"level": 1}, r"level is 1, must be true or false"),
         ({"unit": "furlong"}, r"unit is 'furlong', must be one of "),
         ({"step_s": -1}, r"step_s is -1, must be a finite number above 0"),
