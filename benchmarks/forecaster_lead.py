@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandwatch.models import standings
+from bandwatch.models.error_record import Proof
 from bandwatch.models.forecast_problem import ForecastProblem, TrainingWatch
 from bandwatch.models.forecasters.default_training import train_default
 from bandwatch.models.forecasters.nlinear import NLinear
@@ -73,10 +74,9 @@ def given(errors: dict[str, NDArray[np.float64]], first: int, recent: int, lead:
     pooled, changes = [], 0
     for row in range(first, len(errors["default"])):
         made = [(row - ahead, ahead - 1) for ahead in range(1, HORIZON + 1) if row - ahead >= first]
-        for name in NAMES[:-1]:
-            if made:
-                own, same = (sum(errors[each][at] for at in made) for each in (name, NAMES[-1]))
-                contest.add(name, float(own), float(same), len(made))
+        if made:
+            sums = {name: float(sum(errors[name][at] for at in made)) for name in NAMES}
+            contest.prove(row, {name: Proof(sums[name], sums[NAMES[-1]], len(made)) for name in NAMES[:-1]})
         changes += contest.choose(NAMES) is not None
         pooled.append(errors[contest.given or NAMES[-1]][row])
     return float(np.nanmean(pooled)) ** 0.5, changes
