@@ -25,6 +25,11 @@ def span(seconds: float) -> str:
     return f"{seconds:g} s" if seconds < 60 else duration(seconds)
 
 
+def counted(count: int, what: str) -> str:
+    """`1 column`, `3 columns`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def level(value: float | None) -> str:
     """One decimal, a true minus sign; a dash for what is not known."""
     return "–" if value is None else f"{value:.1f}".replace("-", "−")

@@ -88,6 +88,11 @@ def percent(ratio: float) -> str:
     return f"{round(ratio * 100)} %"
 
 
+def correlation(value: float) -> str:
+    """Two decimals and a true minus sign; nothing reads as a negative zero. `""` for what is not known."""
+    return f"{round(value, 2) + 0:.2f}".replace("-", "−") if math.isfinite(value) else ""
+
+
 def frequency(value_hz: float, resolution_hz: float) -> str:
     """A place in the spectrum: `868.216 MHz`, as many decimals as the resolution is worth."""
     scale, unit = _scale_of(abs(value_hz), "Hz")

@@ -11,9 +11,9 @@ from ..models.forecast_question import ForecastQuestion
 from ..models.forecasters.default_steady import SteadyDefault
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.histories import HISTORY_STEPS
-from .amounts import percent
+from .amounts import correlation, percent
 from .default_map import default_attributions
-from .global_map import global_map
+from .global_map import even_map
 from .importance import most_important
 from .rank_agreement import rank_correlation
 from .study_windows import evenly, mapped_windows
@@ -90,15 +90,6 @@ class DefaultLook:
         )
 
 
-def even_map(sizes: Float32, firsts: Int64, rows: int) -> Float32:
-    """The global map as if each row had been seen at all steps. Shape: [n, 24, F], [n] -> [rows, F]."""
-    usual = sizes.mean(axis=(0, 2), dtype=np.float64)  # [24]
-    if not usual.all():
-        return global_map(sizes, firsts, rows)
-    share = np.broadcast_to((usual / usual.mean())[:, np.newaxis], (len(sizes), len(usual), 1))
-    return global_map(sizes, firsts, rows) / global_map(share.astype(np.float32), firsts, rows)
-
-
 def default_look_sentence(
     look: DefaultLook, columns: slice, of_default: Float32, places: Callable[[Int64], str]
 ) -> str:
@@ -112,7 +103,7 @@ def default_look_sentence(
     said = f"By its own map (SHAP, by its slopes) the default looks most at {named}."
     alike = rank_correlation(by_frequency, of_default)
     if np.isfinite(alike):
-        said += f" The order of its map and of permutation correlate by {alike:.2f}."
+        said += f" The order of its map and of permutation correlate by {correlation(alike)}."
     if forecast < count:
         own = float(by_frequency[columns].sum()) / whole
         said += f" {percent(own)} of the map is on the {forecast} frequencies that it forecasts."

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ..pipeline.frames import Float32, Int64
-from .amounts import percent
+from .amounts import correlation, percent
 from .chosen_inputs import chosen_sentence, first_columns
 from .default_look import default_look_sentence
 from .forecast_study import DEFAULT, GRAD_CAM, MEASURES, SHAP, ForecastStudy
@@ -99,15 +99,17 @@ def _sanity(study: ForecastStudy) -> str:
         elif value >= AGREE:
             said.append(
                 f"{name} ranks frequencies much the same way when the network's weights are shuffled "
-                f"({value:.2f}): it tells of the recording rather than of what was learned"
+                f"({correlation(value)}): it tells of the recording rather than of what was learned"
             )
         elif value >= DISAGREE:
             said.append(
                 f"{name} ranks frequencies in part the same way when the network's weights are shuffled "
-                f"({value:.2f}): read it with care"
+                f"({correlation(value)}): read it with care"
             )
         else:
-            said.append(f"{name} ranks them otherwise when weights are shuffled ({value:.2f}), as it should")
+            said.append(
+                f"{name} ranks them otherwise when weights are shuffled ({correlation(value)}), as it should"
+            )
     return first_up("; ".join(said)) + "."
 
 
@@ -127,11 +129,13 @@ def _frequencies(study: ForecastStudy) -> str:
         f"{places(named, study)}."
     ]
     if usual >= AGREE:
-        parts.append(f"The measures agree (median rank correlation {usual:.2f}).")
+        parts.append(f"The measures agree (median rank correlation {correlation(usual)}).")
     elif usual >= DISAGREE:
-        parts.append(f"The measures agree in part (median rank correlation {usual:.2f}).")
+        parts.append(f"The measures agree in part (median rank correlation {correlation(usual)}).")
     elif known:
-        parts.append(f"The measures do not agree (median rank correlation {usual:.2f}): rely on none alone.")
+        parts.append(
+            f"The measures do not agree (median rank correlation {correlation(usual)}): rely on none alone."
+        )
     if math.isfinite(share):
         even = tenth / count
         parts.append(
@@ -165,7 +169,7 @@ def _default(study: ForecastStudy) -> str:
     together = study.agreement[MEASURES[2], f"{DEFAULT}: {MEASURES[2]}"]
     if math.isfinite(together):
         parts.append(
-            f"Its order and the {study.network}'s, both by permutation, correlate by {together:.2f}."
+            f"Its order and the {study.network}'s, both by permutation, correlate by {correlation(together)}."
         )
     return " ".join(parts)
 

@@ -1,6 +1,6 @@
 """The third paper's global map I(t, f): the mean of all windows' maps that cover a step of the recording.
 
-Twice: `global_map` of windows that are all there, and `StreamingMap` window by window.
+Twice: `global_map` of windows that are all there, and `StreamingMap` window by window; `even_map` of few.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ..pipeline.errors import BadInput
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.histories import HISTORY_STEPS
+
+LEAST_WEIGHT = 0.02  # of a usual step: a row that stands only where nothing moves a forecast tells nothing
 
 
 def global_map(maps: Float32, firsts: Int64, rows: int) -> Float32:
@@ -35,6 +37,24 @@ def global_map(maps: Float32, firsts: Int64, rows: int) -> Float32:
         np.add.at(total, firsts + step, maps[:, step])
         np.add.at(covered, firsts + step, 1)
     return _mean(total, covered)
+
+
+def even_map(maps: Float32, firsts: Int64, rows: int) -> Float32:
+    """The global map [rows, F] of windows that do not begin at every row; NaN where none tells anything.
+
+    Equation 19 means over the windows that cover a row. Where these are few, a row's mean would depend on
+    where in them it happens to stand, as the newest step moves most. So it is divided by what a step at
+    these places moves usually: of windows that begin at every row that is a constant, but at the ends.
+    """
+    usual = maps.mean(axis=(0, 2), dtype=np.float64)  # [24]
+    whole = float(usual.mean())
+    if not whole > 0:
+        return global_map(maps, firsts, rows)
+    usual /= whole
+    weights = np.broadcast_to(usual.astype(np.float32)[:, np.newaxis], (len(maps), HISTORY_STEPS, 1))
+    weight = global_map(weights, firsts, rows)
+    weight[weight < LEAST_WEIGHT] = np.nan
+    return global_map(maps, firsts, rows) / weight
 
 
 class StreamingMap:

@@ -20,8 +20,8 @@ from ..pipeline.errors import BadInput
 from ..pipeline.frames import NS_PER_S, Float32, Int64, read_only
 from ..pipeline.histories import HISTORY_STEPS
 from .forecast_hours import HourProfile, hours_of
-from .global_map import StreamingMap
-from .occlusion_map import HiddenFrom, blocks_of, hide, map_of
+from .global_map import StreamingMap, even_map
+from .occlusion_map import HiddenFrom, blocks_of, hide
 from .published_map import GRAD_CAM, LEAST_WINDOWS, MOST_WINDOWS, OCCLUSION
 
 MOST_BLOCKS = 128
@@ -94,7 +94,7 @@ def occlusion_of(
         forecaster.name,
         OCCLUSION,
         recent,
-        map_of(found.maps, firsts - rows.start, len(recent.values)),
+        even_map(found.maps, firsts - rows.start, len(recent.values)),
         found.columns.mean(axis=0, dtype=np.float64).astype(np.float32),
         found.steps.mean(axis=0, dtype=np.float64).astype(np.float32),
         windows=len(firsts),

@@ -13,11 +13,9 @@ import numpy as np
 
 from ..pipeline.frames import Float32, Int64
 from ..pipeline.histories import HISTORY_STEPS
-from .global_map import global_map
 from .importance import Forecasts
 
 MOST_VALUES = 2**23  # of the windows cut at a time: 32 MiB
-LEAST_WEIGHT = 0.02  # of a usual step: a row that stands only where nothing moves a forecast tells nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,24 +78,6 @@ def blocks_of(frequencies: int, most: int) -> list[slice]:
     """Neighbouring columns as at most `most` blocks of one size; the last may be smaller."""
     size = -(-frequencies // most)
     return [slice(first, min(first + size, frequencies)) for first in range(0, frequencies, size)]
-
-
-def map_of(maps: Float32, firsts: Int64, rows: int) -> Float32:
-    """The global map [rows, F] of windows that do not begin at every row; NaN where none tells anything.
-
-    Equation 19 means over the windows that cover a row. Where these are few, a row's mean would depend on
-    where in them it happens to stand, as the newest step moves most. So it is divided by what a step at
-    these places moves usually: of windows that begin at every row that is a constant, but at the ends.
-    """
-    usual = maps.mean(axis=(0, 2), dtype=np.float64)  # [24]
-    whole = float(usual.mean())
-    if not whole > 0:
-        return global_map(maps, firsts, rows)
-    usual /= whole
-    weights = np.broadcast_to(usual.astype(np.float32)[:, np.newaxis], (len(maps), HISTORY_STEPS, 1))
-    weight = global_map(weights, firsts, rows)
-    weight[weight < LEAST_WEIGHT] = np.nan
-    return global_map(maps, firsts, rows) / weight
 
 
 def _cut(asked: HiddenFrom) -> Iterator[tuple[slice, Float32]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from .amounts import correlation
 
 PLANTED_SEEDS = 20
 PLANTED_FIRST = {"Grad-CAM": 20, "SHAP": 20, "permutation": 20, "occlusion": 20}
@@ -34,14 +35,9 @@ class SanityChecks:
     def cells(self) -> tuple[str, ...]:
         """As `TITLES` has them, without the measure."""
         correlations = (self.permutation, self.occlusion, self.shuffled)
-        return (*map(_correlation, correlations), f"{self.found} of {self.planted}")
+        return (*map(correlation, correlations), f"{self.found} of {self.planted}")
 
 
 def sanity_rows(checks: Mapping[str, SanityChecks]) -> dict[str, tuple[str, ...]]:
     """By measure, under `TITLES`."""
     return {name: each.cells() for name, each in checks.items()}
-
-
-def _correlation(value: float) -> str:
-    # Rounded first, and 0 added: nothing reads as a negative zero.
-    return f"{round(value, 2) + 0:.2f}".replace("-", "−") if math.isfinite(value) else ""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pipeline.frames import Float32
-from .amounts import amount
+from .amounts import amount, correlation
 from .forecast_hours import HOURS, HourProfile
 from .frequency_ranges import listed
 
@@ -38,7 +38,7 @@ def attention_said(network: str, profile: HourProfile) -> str:
     if profile.steady < STEADY:
         return (
             "No hour of the day drives the forecast: those that stand out in the recording's first half are "
-            f"others than in its second (correlation {profile.steady:.2f})."
+            f"others than in its second (correlation {correlation(profile.steady)})."
         )
     if not busy.any() and not quiet.any():
         return f"All hours of the day count alike for the {network}: none differs by more than 15 %."

@@ -11,6 +11,7 @@ import typer
 from ... import __version__
 from ...pipeline.errors import BadInput
 from ...pipeline.replay import open_recording
+from ..wording import counted
 from .forecast_options import check_question, chosen_models, part_of, progress_bars, slice_of, tell_problems
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def explain_forecast_command(
             "forecast rows": f"{asked.start}:{asked.stop}, {len(question.origins):,} forecasts",
             "forecast columns": f"{question.columns[0].start}:{question.columns[0].stop} of {frequencies}",
             "explained": f"{study.mapped:,} windows by the map, {study.windows} test windows by the others",
-            "training": f"{epochs} epochs of the networks, seed {seed}",
+            "training": f"{counted(epochs, 'epoch')} of the networks, seed {seed}",
             "made by": f"bandwatch {__version__}, bandwatch explain forecast",
         }
         settings = {"epochs": epochs, "seed": seed, "models": list(chosen)}

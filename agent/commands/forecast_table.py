@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ..wording import counted
+
 
 def tell_forecasts(record: dict[str, Any], figures: Path | None) -> None:
     """Print the data, a line for each model, a table by set of columns if there are several, who is best."""
@@ -15,8 +17,9 @@ def tell_forecasts(record: dict[str, Any], figures: Path | None) -> None:
     data, settings = record["data"], record["settings"]
     left_out = data["origins_left_out"]
     console.print(
-        f"{data['band']}: {data['rows']} rows of {data['columns']} columns, step {data['step_seconds']:g} s; "
-        f"{data['origins']} origins in rows {data['test_rows'][0]}:{data['test_rows'][1]}"
+        f"{data['band']}: {counted(data['rows'], 'row')} of {counted(data['columns'], 'column')}, "
+        f"step {data['step_seconds']:g} s; "
+        f"{counted(data['origins'], 'origin')} in rows {data['test_rows'][0]}:{data['test_rows'][1]}"
         + (f", {left_out['broken']} left out for breaks" if left_out["broken"] else "")
         + (f", {left_out['no_history']} for want of a history" if left_out["no_history"] else "")
     )
@@ -67,7 +70,7 @@ def _idle(idle: dict[str, Any], settings: dict[str, Any]) -> str:
     """What the Brier scores are of, and those of the simple ways."""
     what = f"Brier: of a channel being idle, below the noise floor plus {settings['idle_margin_db']:g} dB"
     if idle["share"] is None:
-        return f"{what}; not known before 96 rows of forecasts"
+        return f"{what}; neither that nor how many the intervals cover is known before 96 rows of forecasts"
     usual, last = idle["climatology"]["brier"], idle["persistence"]["brier"]
     return (
         f"{what}, which {idle['share']:.1%} were; {usual:.4f} by each channel's share of the training rows, "

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bandwatch.explain.default_look import DefaultLook, default_look_sentence, even_map
+from bandwatch.explain.default_look import DefaultLook, default_look_sentence
 from bandwatch.explain.forecast_checks import PlantedLeader
-from bandwatch.explain.global_map import global_map
+from bandwatch.explain.global_map import even_map, global_map
 from bandwatch.models.forecast_problem import TrainingWatch
 from bandwatch.models.forecast_question import ForecastQuestion
 from bandwatch.models.forecast_rows import ForecastRows

@@ -11,11 +11,10 @@ import torch
 
 from bandwatch.explain.forecast_checks import PlantedLeader
 from bandwatch.explain.forecast_map_folder import publish_map
-from bandwatch.explain.global_map import global_map
+from bandwatch.explain.global_map import even_map, global_map
 from bandwatch.explain.grad_cam import GradCam
 from bandwatch.explain.live_forecast_map import grad_cam_of, occlusion_of
 from bandwatch.explain.live_forecast_words import map_words
-from bandwatch.explain.occlusion_map import map_of
 from bandwatch.explain.published import newest_of
 from bandwatch.explain.published_map import ARRAYS, OCCLUSION, PICTURE, read_map
 from bandwatch.models.forecast_problem import ForecastProblem, TrainingWatch
@@ -70,7 +69,7 @@ def test_windows_far_apart_leave_no_comb_in_the_map():
     by_place = np.geomspace(0.05, 1, 24).astype(np.float32)
     firsts = np.arange(0, 217, 13)
     maps = np.stack([true[first : first + 24] * by_place[:, np.newaxis] for first in firsts])
-    plain, found = global_map(maps, firsts, 240), map_of(maps, firsts, 240)
+    plain, found = global_map(maps, firsts, 240), even_map(maps, firsts, 240)
     known = np.isfinite(found)
     assert known.mean() > 0.95
 
