@@ -33,7 +33,7 @@ from .reports import Reports
 from .reservoir import Reservoir
 from .worker_running import Failure
 from .worker_slot import WorkerSlot
-from .worker_thread import Handed, WorkerThread, nothing
+from .worker_thread import Handed, HasWorkers, WorkerThread, nothing
 
 WORKER = (sys.executable, "-m", f"{__package__}.explainer_worker")
 MOST_RESERVOIR_BYTES = 512 * 1024 * 1024
@@ -52,7 +52,7 @@ class _Known:
     at_most: int
 
 
-class Explainer:
+class Explainer(HasWorkers):
     """Fills reservoirs from the loop, and has a worker refresh a band's explanations from them: on its
     period, on `ask`, when somebody makes the file `explain/refresh`, and when a verdict becomes `novel`.
 
@@ -96,23 +96,6 @@ class Explainer:
             prepare=self._prepare,
             monotonic_seconds=monotonic_seconds,
         )
-
-    @property
-    def worker_pid(self) -> int | None:
-        """The process that is at work; None while none is."""
-        return self._thread.worker_pid
-
-    def start(self) -> None:
-        """Begin to refresh; reservoirs may have been filled before."""
-        self._thread.start()
-
-    def turn(self) -> None:
-        """One of the thread's turns, where it is not started."""
-        self._thread.turn()
-
-    def close(self) -> None:
-        """End the worker and let go of what it was at."""
-        self._thread.close()
 
     # ---- the loop's -----------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from .route import BandRoute
 from .routes import dc_bins_of
 from .worker_running import Failure
 from .worker_slot import WorkerSlot
-from .worker_thread import Handed, WorkerThread
+from .worker_thread import Handed, HasWorkers, WorkerThread
 
 WORKER = (sys.executable, "-m", f"{__package__}.forecast_map_worker")
 VERDICT_SECONDS = 600.0
@@ -42,7 +42,7 @@ class _Known:
     most_windows: int = MOST_WINDOWS
 
 
-class ForecastExplainer:
+class ForecastExplainer(HasWorkers):
     """Has a worker map what each band's forecaster looked at in the last `explain.forecast_hours` hours: on
     the period, on `ask_all`, and when a segment's verdict becomes `novel` or `deviating`.
 
@@ -86,22 +86,6 @@ class ForecastExplainer:
             prepare=lambda: tidy_jobs(self._folder),
             monotonic_seconds=monotonic_seconds,
         )
-
-    @property
-    def worker_pid(self) -> int | None:
-        """The process that is at work; None while none is."""
-        return self._thread.worker_pid
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def turn(self) -> None:
-        """One of the thread's turns, where it is not started."""
-        self._thread.turn()
-
-    def close(self) -> None:
-        """End the worker and let go of what it was at."""
-        self._thread.close()
 
     # ---- the loop's -----------------------------------------------------------------------------------
 

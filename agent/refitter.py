@@ -22,7 +22,7 @@ from .route import BandRoute
 from .routes import dc_bins_of
 from .worker_running import Failure
 from .worker_slot import WorkerSlot
-from .worker_thread import Handed, WorkerThread
+from .worker_thread import Handed, HasWorkers, WorkerThread
 
 WORKER = (sys.executable, "-m", f"{__package__}.refit_worker")
 FIRST_SECONDS = 300.0
@@ -42,7 +42,7 @@ class Refitted:
     seconds: float
 
 
-class Refitter:
+class Refitter(HasWorkers):
     """Has a worker fit the bands' default forecasters on what is stored, each on its period.
 
     `between_rows` is the loop's, and never waits; files and the worker are a thread's (`WorkerThread`). A
@@ -84,22 +84,6 @@ class Refitter:
             prepare=lambda: tidy_refit_jobs(self._folder),
             monotonic_seconds=monotonic_seconds,
         )
-
-    @property
-    def worker_pid(self) -> int | None:
-        """The process that is at work; None while none is."""
-        return self._thread.worker_pid
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def turn(self) -> None:
-        """One of the thread's turns, where it is not started."""
-        self._thread.turn()
-
-    def close(self) -> None:
-        """End the worker and let go of what it was at."""
-        self._thread.close()
 
     # ---- the loop's -----------------------------------------------------------------------------------
 

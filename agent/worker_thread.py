@@ -160,3 +160,25 @@ class WorkerThread:
         shutil.rmtree(handed.folder, ignore_errors=True)
         self._running = None
         self._slot.let_go(self)
+
+
+class HasWorkers:
+    """Who has jobs done in a thread of its own: `_thread`, which it makes."""
+
+    _thread: WorkerThread
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process that is at work; None while none is."""
+        return self._thread.worker_pid
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def turn(self) -> None:
+        """One of the thread's turns, where it is not started."""
+        self._thread.turn()
+
+    def close(self) -> None:
+        """End the worker and let go of what it was at."""
+        self._thread.close()
