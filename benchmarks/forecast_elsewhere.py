@@ -1,4 +1,4 @@
-"""The default forecaster beside the baselines elsewhere: on other rows, columns, steps, recordings.
+"""The default forecaster beside the baselines elsewhere: other rows, columns, steps, recordings.
 
     OMP_NUM_THREADS=1 python benchmarks/forecast_elsewhere.py [--data ../shared/data] [--part chosen|unseen]
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -21,6 +22,7 @@ from typing import NamedTuple
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bandwatch.models.forecast_models import BASELINES, TRAINERS
 from bandwatch.models.forecast_past import targets, training_rows
@@ -43,6 +45,13 @@ class Problem(NamedTuple):
     end: int
     columns: tuple[int, int] | None = None
 
+    @property
+    def name(self) -> str:
+        folder, _, file = self.path.partition("/")
+        return (
+            folder if self.path in (MADRID, NIST) else f"{folder} {file.partition('_')[0].partition('.')[0]}"
+        )
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -51,27 +60,28 @@ def main() -> None:
     options = parser.parse_args()
     print("| recording | step | rows | columns | best baseline | RMSE | steady | default |")
     print("|---" * 8 + "|")
-    shares = []
+    shares: dict[str, list[tuple[float, float]]] = {}
     for problem in chosen() if options.part == "chosen" else unseen():
         best, rmse_db, steady, default = judged(problem, options.data)
         columns = "all" if problem.columns is None else "{}:{}".format(*problem.columns)
         print(
-            f"| {Path(problem.path).name.partition('_')[0].partition('.')[0]} | {problem.step_s:g} s "
+            f"| {problem.name} | {problem.step_s:g} s "
             f"| {problem.first}:{problem.learned}:{problem.end} | {columns} | {best} | {rmse_db:.3f} "
             f"| {steady - 1:+.1%} | {default - 1:+.1%} |",
             flush=True,
         )
-        shares.append((steady, default))
-    found = np.array(shares)
-    mean, worst, above = (
-        np.exp(np.log(found).mean(axis=0)) - 1,
-        found.max(axis=0) - 1,
-        (found > 1.01).sum(axis=0),
-    )
-    for k, name in enumerate(("steady", "default")):
-        print(
-            f"\n{name}: {mean[k]:+.2%} on average, worst {worst[k]:+.1%}, more than 1 % above in {above[k]}"
-        )
+        shares.setdefault(problem.name, []).append((steady, default))
+    print("\n| recording | problems | steady | worst | above 1 % | default | worst | above 1 % |")
+    print("|---" * 8 + "|")
+    shares["all"] = list(itertools.chain(*shares.values()))
+    for name, pairs in shares.items():
+        cells = (told(np.array(part)) for part in zip(*pairs, strict=True))
+        print(f"| {name} | {len(pairs)} | {' | '.join(cells)} |")
+
+
+def told(shares: NDArray[np.float64]) -> str:
+    mean = np.exp(np.log(shares).mean())
+    return f"{mean - 1:+.1%} | {shares.max() - 1:+.1%} | {np.count_nonzero(shares > 1.01)}"
 
 
 def chosen() -> Iterator[Problem]:
@@ -151,6 +161,7 @@ def steps_of(path: Path, step_s: float) -> StepTable:
 
 
 def cut(table: StepTable, first: int, end: int) -> StepTable:
+    assert not table.breaks, "these recordings have none"
     return dataclasses.replace(table, values=table.values[first:end], end_ns=table.end_ns[first:end])
 
 

@@ -77,9 +77,10 @@ class LiveForecaster:
         bad = ~np.isfinite(recent).all(axis=0)
         if bad.all():
             return None
-        # What the forecaster is promised to be finite is; of these columns its answer is not used.
-        recent[:, bad] = recent[:, ~bad].mean()
         past[np.isinf(past)] = np.nan
+        # What the forecaster is promised to be finite is, and the rows before stay known; of these columns
+        # its answer is not used.
+        past[:, bad] = past[:, ~bad].mean(axis=1, keepdims=True)
         forecast = self._fit.forecaster.forecasts(past, np.array([len(past)]))[0]
         if bad.any():
             forecast = forecast.copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,18 +20,16 @@ from .default_tensors import checked_frequencies, checked_mixture, checked_nline
 from .fitted_nlinear import FittedNLinear
 from .forecaster import HORIZON_STEPS
 from .level_shifts import jump_rows
+from .made_before import MadeBefore
 from .mean_24 import Mean24
-from .recent_mix import BACK, RECENT_ROWS, recent_mix
+from .recent_mix import BACK_ROWS, RECENT_ROWS, recent_mix
 
 WEIGHTS_FILE = "default_forecast.safetensors"
 DESCRIPTION_FILE = "default_forecast.yaml"
-CHUNK = 512
-MOST_KEPT = RECENT_ROWS + 2  # every second row, in turn the odd ones and the even ones
+MOST_AT_ONCE = 512  # forecasts; of origins that lie apart each takes 49
 BELIEVED_ROWS = 12
 LEAST_LEVEL = 0.25
 """A level shift that is so many rows old is believed, before any error tells; a new one by so much."""
-
-Readings = tuple[Float32, Float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +38,13 @@ class Default:
 
     How much each counts is told by what came of the forecasts that they made, or would have made, over the
     last 96 rows (docs/decisions/0017-mixing-on.md). It depends on the rows before an origin and nothing
-    else. Of a single origin those forecasts are remembered by their rows: live, a step makes one new.
+    else. Of a single origin those forecasts are remembered by their rows (`MadeBefore`): live, a step makes
+    one new. One caller at a time.
     """
 
     steady: SteadyDefault
     nlinear: FittedNLinear
-    _made: OrderedDict[int, Readings] = field(default_factory=OrderedDict, repr=False)
+    _made: MadeBefore = field(default_factory=MadeBefore, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -60,11 +58,15 @@ class Default:
         """Shape: see `FittedForecaster`."""
         outputs = self.steady.reader.outputs
         said = np.empty((len(origins), HORIZON_STEPS, outputs.stop - outputs.start), np.float32)
+        start = 0
         with one_blas_thread():
-            for start in range(0, len(origins), CHUNK):
-                some = origins[start : start + CHUNK]
+            while start < len(origins):
+                some = origins[start : start + MOST_AT_ONCE]
+                while len(some) > 1 and len(_places(some)) > MOST_AT_ONCE:
+                    some = some[: len(some) // 2]
                 first, end = max(0, int(some.min()) - self.needs_rows), int(some.max())
-                said[start : start + CHUNK] = self._mixed(values[first:end], some - first)
+                said[start : start + len(some)] = self._mixed(values[first:end], some - first)
+                start += len(some)
         return said
 
     def _mixed(self, values: Float32, origins: Int64) -> Float32:
@@ -103,28 +105,11 @@ class Default:
         ]
         return np.stack(said) - values[origins - 1, np.newaxis, outputs]
 
-    def _readings(self, values: Float32, origins: Int64) -> Readings:
-        """`SteadyDefault.both_readings`, of a single origin's past those known already as they were."""
-        if origins[-1] - origins[0] >= RECENT_ROWS:  # of several, which follow each other by themselves
-            return self.steady.both_readings(values, origins)
-        keys = self._keys(values, origins)
-        new = np.array([key not in self._made for key in keys])
-        if new.any():
-            made = self.steady.both_readings(values, origins[new])
-            for key, *both in zip(np.array(keys)[new].tolist(), *made, strict=True):
-                self._made[key] = both[0], both[1]
-        for key in keys:
-            self._made.move_to_end(key)
-        found = [self._made[key] for key in keys]
-        while len(self._made) > MOST_KEPT:
-            self._made.popitem(last=False)
-        return np.stack([each[0] for each in found]), np.stack([each[1] for each in found])
-
-    def _keys(self, values: Float32, origins: Int64) -> list[int]:
-        """Of the rows that each origin's forecast reads."""
-        rows = [hash(row.tobytes()) for row in values]
-        needs = self.steady.needs_rows
-        return [hash(tuple(rows[max(0, origin - needs) : origin])) for origin in origins.tolist()]
+    def _readings(self, values: Float32, origins: Int64) -> tuple[Float32, Float32]:
+        """`SteadyDefault.both_readings`, of a single origin and those before it what was made already."""
+        if origins[-1] - origins[0] < RECENT_ROWS:
+            return self._made.readings(self.steady, values, origins)
+        return self.steady.both_readings(values, origins)
 
     def save(self, folder: str | Path) -> None:
         """Write `default_forecast.safetensors` and `default_forecast.yaml` into a folder, made if absent."""
@@ -164,7 +149,11 @@ def steady_of(forecaster: FittedForecaster) -> FittedForecaster:
 
 def _recent(values: Float32, origins: Int64) -> Int64:
     """Where forecasts were made before these origins that tell of them, ascending: 24 finite rows before."""
-    places = np.unique(origins[:, np.newaxis] - BACK)
+    places = _places(origins)
     places = places[places >= HISTORY_STEPS]
     whole = np.isfinite(past_rows(values, places, HISTORY_STEPS)).all(axis=(1, 2))
     return np.asarray(places[whole], dtype=np.int64)
+
+
+def _places(origins: Int64) -> Int64:
+    return np.unique(origins[:, np.newaxis] - BACK_ROWS)

@@ -100,4 +100,4 @@ def on_simplex(gram: Float64, moment: Float64) -> Float64:
     matrix[:k, :k] = root
     matrix[k] = heavy
     weights, _ = nnls(matrix, np.append(right, heavy))
-    return weights[:k]
+    return weights[:k] / max(1.0, weights[:k].sum())

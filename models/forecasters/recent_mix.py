@@ -10,11 +10,12 @@ from .default_mix import on_simplex
 from .forecaster import HORIZON_STEPS
 
 RECENT_ROWS = 96
-BACK: Int64 = np.arange(1, RECENT_ROWS, 2)
-"""So many rows before an origin were the forecasts made that tell how much each counts: every second."""
+BACK_ROWS: Int64 = np.arange(1, RECENT_ROWS, 2)
+"""How long before an origin the forecasts were made that tell how much each counts: every second row."""
 HALF_LIFE_ROWS = 48.0
 NEIGHBOUR_SHARE = 0.9  # how much the errors of a horizon tell of the next one
-PRIOR_STRENGTH = 0.2  # of the mean square of what the forecasts said
+PRIOR_STRENGTH = 0.3  # of the least mean square of what any of the forecasts said
+LEAST_SHARE = 1e-3  # but of no less than such a share of the greatest
 
 
 def recent_mix(said: Float32, came: Float32, made: Int64, origins: Int64, prior: Float64) -> Float64:
@@ -36,7 +37,8 @@ def recent_mix(said: Float32, came: Float32, made: Int64, origins: Int64, prior:
     k = prior.shape[1]
     mix = np.empty((len(origins), HORIZON_STEPS, k))
     for row, h in np.ndindex(len(origins), HORIZON_STEPS):
-        strength = PRIOR_STRENGTH * np.trace(summed[row, h]) / k
+        squares = np.diag(summed[row, h])
+        strength = PRIOR_STRENGTH * max(squares.min(), LEAST_SHARE * squares.max())
         if not 0 < strength < np.inf:
             mix[row, h] = prior[row]
             continue
@@ -70,7 +72,7 @@ def _before(gram: Float64, moment: Float64, made: Int64, origins: Int64) -> tupl
     products = np.zeros((len(origins), HORIZON_STEPS, k))
     if not len(made):
         return summed, products
-    for back in BACK.tolist():
+    for back in BACK_ROWS.tolist():
         place = np.minimum(np.searchsorted(made, origins - back), len(made) - 1)
         share = 0.5 ** (back / HALF_LIFE_ROWS) * (made[place] == origins - back)
         true = slice(0, min(back, HORIZON_STEPS))

@@ -130,6 +130,16 @@ def test_a_frequency_that_is_not_finite_gets_its_last_value_and_spoils_no_other(
     np.testing.assert_array_equal(said[-1][:, 1], np.repeat(values[-1, 1], 12))
 
 
+def test_a_channel_that_is_dead_leaves_the_older_rows_known() -> None:
+    values, forecaster = noise(100), Recalls()
+    values[:, 1] = np.nan
+    values[65] = np.nan  # a row of which nothing is known
+    said = answers(live(forecaster), [*as_steps(values)])
+    assert np.isfinite(np.delete(forecaster.seen, 5, axis=0)).all()
+    assert np.isnan(forecaster.seen[5]).all()
+    np.testing.assert_array_equal(said[-1][:, [0, 2]], values[70:82][:, [0, 2]])
+
+
 def test_without_a_fit_it_says_nothing_and_with_another_bands_it_refuses() -> None:
     steps = as_steps(noise(30))
     none = LiveForecaster(lambda key: fit(key=key))
