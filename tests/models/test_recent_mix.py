@@ -65,7 +65,7 @@ def test_steps_from_the_origin_on_count_nowhere_and_the_last_before_it_do() -> N
 
 def test_who_was_right_lately_counts_more_than_who_was_long_ago() -> None:
     came = changes()
-    turned = np.where(MADE < 165, 1, -1).astype(np.float32)[:, np.newaxis, np.newaxis]
+    turned = np.where(MADE < 156, 1, -1).astype(np.float32)[:, np.newaxis, np.newaxis]
     mix = recent_mix(np.stack([turned * came, -turned * came]), came, MADE, ORIGIN, np.array([[0.5, 0.5]]))
     assert (mix[0, :, 1] > mix[0, :, 0] + 0.05).all()
 
@@ -141,9 +141,8 @@ def test_other_rows_are_not_taken_for_those_that_are_remembered(default: Default
 def test_another_fit_does_not_remember_what_this_one_said(default: Default, values: np.ndarray) -> None:
     origin = np.array([600])
     default.forecasts(values, origin)
-    never = dataclasses.replace(
-        default.steady, reader=dataclasses.replace(default.steady.reader, level=False)
-    )
+    reader = dataclasses.replace(default.steady.reader, level=False)
+    never = dataclasses.replace(default.steady, reader=reader)
     other = dataclasses.replace(default, steady=never)
     fresh = Default(never, default.nlinear)
     np.testing.assert_array_equal(other.forecasts(values, origin), fresh.forecasts(values, origin))
