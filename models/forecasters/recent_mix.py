@@ -15,7 +15,7 @@ BACK_ROWS: Int64 = np.arange(1, RECENT_ROWS, 2)
 HALF_LIFE_ROWS = 48.0
 NEIGHBOUR_SHARE = 0.9  # how much the errors of a horizon tell of the next one
 PRIOR_STRENGTH = 0.3  # of the least mean square of what any of the forecasts said
-LEAST_SHARE = 1e-3  # but of no less than such a share of the greatest
+LEAST_SHARE = 1e-3  # of the greatest; who says less, says nothing, and its square does not count
 
 
 def recent_mix(said: Float32, came: Float32, made: Int64, origins: Int64, prior: Float64) -> Float64:
@@ -38,7 +38,7 @@ def recent_mix(said: Float32, came: Float32, made: Int64, origins: Int64, prior:
     mix = np.empty((len(origins), HORIZON_STEPS, k))
     for row, h in np.ndindex(len(origins), HORIZON_STEPS):
         squares = np.diag(summed[row, h])
-        strength = PRIOR_STRENGTH * max(squares.min(), LEAST_SHARE * squares.max())
+        strength = PRIOR_STRENGTH * squares.min(where=squares > LEAST_SHARE * squares.max(), initial=np.inf)
         if not 0 < strength < np.inf:
             mix[row, h] = prior[row]
             continue

@@ -41,6 +41,16 @@ def test_of_one_that_is_right_and_one_that_tells_nothing_by_hand() -> None:
     np.testing.assert_allclose(mix[0, :, 1], 0, atol=1e-4)
 
 
+def test_who_says_nothing_does_not_make_the_prior_weak_by_hand() -> None:
+    """Where the prior is to repeat the last value: it loses what the other gains, and both are drawn back.
+    Of a square of 0.68 and a product of 0.2: (0.68 + 2 * 0.3 * 0.68) w = 0.2."""
+    came = np.ones((len(MADE), 12, 2), np.float32)
+    said = np.stack([0 * came, came * np.array([1.0, -0.6], np.float32)])
+    for size in (1, 100):  # in what unit, does not matter
+        mix = recent_mix(size * said, size * came, MADE, ORIGIN, np.array([[1.0, 0.0]]))
+        np.testing.assert_allclose(mix[0, :, 1], 0.2 / (1.6 * 0.68), atol=1e-3)
+
+
 def test_no_weight_is_negative_and_together_they_are_at_most_one() -> None:
     came = changes()
     mix = recent_mix(np.stack([came / 3, -came, came / 2]), came, MADE, ORIGIN, PRIOR)
